@@ -1,0 +1,114 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { runDemos } from "./test-demos.ts";
+import { canRun, isRoot, ROOT, runShown } from "./test-programs.ts";
+
+/** What a group has to work with. */
+export interface RunPlace {
+  /** For reports and copies; removed at the end. */
+  readonly folder: string;
+  /** For temporary files of what is tested; empty when all is well. */
+  readonly temporary: string;
+  /** A value that is this run's alone: each of its processes has it in its environment. */
+  readonly marker: string;
+  /** Aborted when the run is to end at once. */
+  readonly signal: AbortSignal;
+}
+
+/** What became of one group. `notRun` names what this machine cannot run, each with the reason. */
+export interface GroupResult {
+  readonly passed: number;
+  readonly failed: number;
+  readonly notRun: readonly string[];
+}
+
+export interface Outcome extends GroupResult {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+export interface Group {
+  readonly name: string;
+  readonly about: string;
+  readonly run: (place: RunPlace) => Promise<GroupResult>;
+}
+
+const OTHER_FOLDERS = ["contract", "kernel", "docker"];
+
+/** All groups, in the order in which they run. */
+export const GROUPS: readonly Group[] = [
+  { name: "check", about: "types, lint, format, imports between rooms, unused code", run: runCheck },
+  {
+    name: "unit",
+    about: "each room by itself",
+    run: (place) => runVitest(place, "unit", ["--dir", "test", ...OTHER_FOLDERS.flatMap((name) => ["--exclude", `test/${name}/**`])]),
+  },
+  { name: "contract", about: "the cases of the metadata service's contract over real sockets", run: (place) => runVitest(place, "contract", ["--dir", "test/contract"]) },
+  { name: "kernel", about: "rule sets on the real kernel, in namespaces of their own", run: runKernel },
+  { name: "docker", about: "a real Docker daemon with AWS clients in its containers, in namespaces of its own", run: runDocker },
+  { name: "demo", about: "./scripts/demo as root, as an ordinary user in a fresh copy, and where namespaces are forbidden", run: runDemos },
+];
+
+async function runCheck(place: RunPlace): Promise<GroupResult> {
+  const code = await runShown(process.execPath, ["--run", "check"], place);
+  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, notRun: [] };
+}
+
+async function runKernel(place: RunPlace): Promise<GroupResult> {
+  const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "unshare"]);
+  if (missing) return notRun("kernel", missing);
+  if (!isRoot() && !(await canRun("unshare", ["--user", "--map-root-user", "--net", "true"]))) {
+    return notRun("kernel", "this machine gives an ordinary user no namespaces; run it as root");
+  }
+  return runVitest(place, "kernel", ["--dir", "test/kernel", "--no-file-parallelism"]);
+}
+
+async function runDocker(place: RunPlace): Promise<GroupResult> {
+  if (!isRoot()) return notRun("docker", "it needs root");
+  const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "unshare", "dockerd", "docker"]);
+  if (missing) return notRun("docker", missing);
+  if (!existsSync(join(ROOT, ".tools/docker/image.tar"))) return notRun("docker", "the Python environment for its containers could not be made");
+  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"]))) return notRun("docker", "this machine forbids namespaces");
+  return runVitest(place, "docker", ["--dir", "test/docker", "--no-file-parallelism"]);
+}
+
+/** Runs tests with progress on standard output and reads the counts from vitest's own report. A skipped test is one that this machine cannot run. */
+async function runVitest(place: RunPlace, name: string, args: readonly string[]): Promise<GroupResult> {
+  const file = join(place.folder, `${name}.json`);
+  const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
+  const code = await runShown(process.execPath, [vitest, "run", ...reporters, ...args], place);
+  const report = existsSync(file) ? parseReport(readFileSync(file, "utf8")) : { passed: 0, failed: 0, skipped: [] };
+  // a file that cannot be loaded, or an error outside of tests, fails the run without failing a test
+  const failed = code !== 0 && report.failed === 0 ? 1 : report.failed;
+  return { passed: report.passed, failed, notRun: report.skipped.map((title) => `${name}: skipped "${title}"`) };
+}
+
+interface VitestReport {
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+function parseReport(text: string): { readonly passed: number; readonly failed: number; readonly skipped: readonly string[] } {
+  const report: VitestReport = JSON.parse(text);
+  const tests = report.testResults.flatMap((file) => file.assertionResults);
+  const filesThatDidNotLoad = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
+  return {
+    passed: tests.filter(({ status }) => status === "passed").length,
+    failed: tests.filter(({ status }) => status === "failed").length + filesThatDidNotLoad.length,
+    skipped: tests.filter(({ status }) => status !== "passed" && status !== "failed").map(({ fullName }) => fullName),
+  };
+}
+
+function missingPrograms(names: readonly string[]): string | undefined {
+  const folders = `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`.split(":");
+  const missing = names.filter((name) => !folders.some((folder) => existsSync(join(folder, name))));
+  return missing.length === 0 ? undefined : `not installed: ${missing.join(", ")}`;
+}
+
+function notRun(name: string, reason: string): GroupResult {
+  process.stdout.write(`cannot run here: ${reason}\n`);
+  return { passed: 0, failed: 0, notRun: [`${name}: ${reason}`] };
+}

@@ -1,0 +1,23 @@
+import type { ArgumentsCamelCase, Argv } from "yargs";
+
+/** What a command may touch of the outside: text out, the end of the process, the environment. */
+export interface CommandIo {
+  /** Writes to stdout: the answer that somebody may pipe on. */
+  out(text: string): void;
+  /** Writes to stderr: talk, progress, log. */
+  err(text: string): void;
+  /** Whether stderr is a terminal, so that people read along. */
+  readonly isTerminal: boolean;
+  /** Aborts at the first SIGINT or SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** One command: what it is called, its flags, and what it does. `run` gives the exit code, or throws an ImdsgateError. */
+export interface Command<Arguments> {
+  readonly command: string;
+  /** False keeps it out of the main help. */
+  readonly describe: string | false;
+  readonly builder: (yargs: Argv) => Argv<Arguments>;
+  run(args: ArgumentsCamelCase<Arguments>, io: CommandIo): Promise<number>;
+}

@@ -1,0 +1,92 @@
+import type { Argv } from "yargs";
+import { type Config, parseConfig } from "../config/config.ts";
+import { ImdsgateError } from "../errors.ts";
+import { createRules, type Rules, removeAllRules } from "../rules/rules.ts";
+import { type RunCommand, runCommand } from "../run-command.ts";
+import type { Command, CommandIo } from "./command.ts";
+
+/** What `rules` is told on the command line; the settings among it go the way of `run`'s. */
+export interface RulesArguments {
+  readonly action: "show" | "apply" | "remove";
+  readonly all: boolean;
+  readonly [flag: string]: unknown;
+}
+
+/** `imdsgate rules show|apply|remove`: the kernel's rules without the gateway. */
+export const rulesCommand: Command<RulesArguments> = {
+  command: "rules <action>",
+  describe: "Show the kernel's rules, put them in, or take them out",
+  builder: buildRules,
+  run: runRules,
+};
+
+function buildRules(yargs: Argv): Argv<RulesArguments> {
+  return yargs
+    .usage("imdsgate rules show|apply|remove\n\nThe kernel's rules without the gateway. Each action may be repeated: twice is the same as once.")
+    .positional("action", {
+      choices: ["show", "apply", "remove"] as const,
+      demandOption: true,
+      describe: "show: print what would be loaded, as any user. apply: close the metadata service to containers. remove: open it again",
+    })
+    .option("all", { type: "boolean", default: false, describe: "The redirect to the gateway too, not the closed part alone" })
+    .option("rules", { type: "string", requiresArg: true, describe: "BACKEND: auto, nftables or iptables [default: auto]" })
+    .option("interface", { type: "string", array: true, requiresArg: true, describe: "GLOB: redirect what arrives on these interfaces alone. Repeatable" })
+    .option("listen", { type: "string", array: true, requiresArg: true, describe: "HOST:PORT: where the gateway listens [default: port 18169]" })
+    .option("config", { type: "string", requiresArg: true, describe: "The file that imdsgate run is given" })
+    .example("$0 rules show --all", "what imdsgate run would load here")
+    .example("sudo $0 rules apply", "no metadata for any container until imdsgate runs; good before Docker starts")
+    .example("sudo $0 rules remove", "containers see the real metadata service again, and this host's role with it");
+}
+
+/** Does one action and gives the exit code. Throws CONFIG_INVALID and the RULES_* codes. */
+export async function runRules(args: RulesArguments, io: CommandIo, run: RunCommand = runCommand): Promise<number> {
+  if (args.action === "remove") return removeRules(io, run);
+  // No listener is opened here, so none can be unprotected.
+  const config = parseConfig({ flags: { ...args, "listen-unprotected": true }, environment: io.environment });
+  const rules = await createRules(run, wishFrom(config), config.interfaces);
+  io.err(`${rules.backend}: ${rules.reason}\n`);
+  const wanted = { parts: args.all ? "all" : "closed", gatewayPort: portFrom(config) } as const;
+  return args.action === "show" ? showRules(rules, wanted, io) : applyRules(rules, wanted, io);
+}
+
+interface Wanted {
+  readonly parts: "all" | "closed";
+  readonly gatewayPort: number;
+}
+
+async function showRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
+  io.out(await rules.render(parts, gatewayPort));
+  return 0;
+}
+
+async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
+  const oldFlows = await rules.apply(parts, gatewayPort);
+  if (oldFlows === "no-conntrack-tool") {
+    io.err('Connections that were open before end in silence: to end them at once, install the package "conntrack".\n');
+  }
+  io.out(
+    parts === "all"
+      ? `All rules are in: what containers ask of the metadata service goes to port ${gatewayPort}, and nowhere while no gateway listens there.\n`
+      : "The closed part is in: containers reach no metadata until imdsgate runs, or until imdsgate rules remove.\n",
+  );
+  return 0;
+}
+
+async function removeRules(io: CommandIo, run: RunCommand): Promise<number> {
+  const removed = await removeAllRules(run);
+  const what = removed.length === 0 ? "There were no rules of imdsgate" : `The rules of imdsgate are gone (${removed.join(", ")})`;
+  io.out(`${what}: containers reach the real metadata service, and with it the role of this host.\n`);
+  return 0;
+}
+
+/** `external` is for the gateway, whose rules another unit owns: that unit may well be this command. */
+function wishFrom({ rules }: Config): "auto" | "nftables" | "iptables" {
+  if (rules === "none") throw new ImdsgateError("CONFIG_INVALID", "--rules none leaves nothing to show or apply\n  allowed  auto, nftables, iptables\n  example  --rules auto");
+  return rules === "external" ? "auto" : rules;
+}
+
+function portFrom({ listen }: Config): number {
+  const port = listen[0]?.port ?? 0;
+  if (port !== 0) return port;
+  throw new ImdsgateError("CONFIG_INVALID", "--listen: rules need the gateway's port, and port 0 is known only to the gateway that took it\n  example  --listen 0.0.0.0:18169");
+}

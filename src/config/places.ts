@@ -1,0 +1,62 @@
+import { isIP } from "node:net";
+import { canonicalAddress, type Endpoint, isInBlock } from "../address.ts";
+import type { StaticWorkload } from "../identity/workload.ts";
+import type { Parsed } from "../parsed.ts";
+
+/** Reads `HOST:PORT` to listen on: an address, IPv6 in brackets. */
+export function parseListen(text: string): Parsed<Endpoint> {
+  const [, v6, v4, port = ""] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const address = canonicalAddress(v6 ?? v4 ?? "");
+  if (address !== undefined && (isIP(address) === 6) === (v6 !== undefined) && Number(port) <= 65_535)
+    return { value: { host: address, port: Number(port) } };
+  return {
+    problem: `${JSON.stringify(text)} is no address and port`,
+    allowed: "ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535",
+    example: "127.0.0.1:18169",
+  };
+}
+
+/** Reads the URL of the real IMDS: plain http, no path. */
+export function parseUpstream(text: string): Parsed<Endpoint> {
+  const [, v6, name, port = "80"] = /^http:\/\/(?:\[([0-9a-f:]+)\]|([A-Za-z0-9.-]+))(?::(\d{1,5}))?\/?$/.exec(text) ?? [];
+  const host = v6 === undefined ? name : canonicalAddress(v6);
+  if (host !== undefined && Number(port) >= 1 && Number(port) <= 65_535) return { value: { host, port: Number(port) } };
+  return {
+    problem: `${JSON.stringify(text)} is no URL of an IMDS`,
+    allowed: "http://HOST or http://HOST:PORT without a path",
+    example: "http://169.254.169.254",
+  };
+}
+
+/** Reads an http or https URL. */
+export function parseUrl(text: string): Parsed<string> {
+  const url = URL.parse(text);
+  if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "") return { value: text };
+  return {
+    problem: `${JSON.stringify(text)} is no URL`,
+    allowed: "an http or https URL without a user or password",
+    example: "http://127.0.0.1:4566",
+  };
+}
+
+/** Reads `NAME=ADDRESS` of a static workload. */
+export function parseWorkload(text: string): Parsed<StaticWorkload> {
+  const [, name = "", given = ""] = /^([\w.-]{1,64})=(.+)$/.exec(text) ?? [];
+  const address = canonicalAddress(given);
+  if (address !== undefined) return { value: { name, address } };
+  return {
+    problem: `${JSON.stringify(text)} is no workload`,
+    allowed: "NAME=ADDRESS, the name of letters, digits and _.-",
+    example: "build-vm=192.168.122.10",
+  };
+}
+
+/** The Docker daemon's socket that DOCKER_HOST names, else the usual one. */
+export function parseSocket(dockerHost: string | undefined): string {
+  return /^unix:\/\/(\/.+)$/.exec(dockerHost ?? "")?.[1] ?? "/var/run/docker.sock";
+}
+
+/** Whether `host` can be reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "::1" || isInBlock(host, "127.0.0.0/8");
+}

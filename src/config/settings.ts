@@ -1,0 +1,93 @@
+import { ImdsgateError } from "../errors.ts";
+import type { ConfigFile } from "./config-file.ts";
+import { type Flag, keyOf, RUN_FLAGS, variableOf } from "./flags.ts";
+
+/** One value that somebody set, as text, and where he set it: `--bind`, `IMDSGATE_BIND` or `config.yaml line 3`. */
+export interface Setting {
+  readonly origin: string;
+  readonly text: string;
+  /** Of a binding in the file. */
+  readonly externalId?: string;
+}
+
+/** For each flag's name all values that count; none where nobody set it. */
+export type Settings = ReadonlyMap<string, readonly Setting[]>;
+
+/** Where settings come from. `flags` holds, for each flag's name, what the command line said. */
+export interface SettingsSources {
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file: ConfigFile | undefined;
+}
+
+/** Gathers settings: a flag wins over a variable, a variable over the file; lists replace, they never merge. Throws CONFIG_INVALID. */
+export function gatherSettings({ flags, environment, file }: SettingsSources): Settings {
+  if (file) refuseUnknownKeys(file);
+  return new Map(
+    RUN_FLAGS.map((flag) => [flag.name, fromFlags(flag, flags) ?? fromEnvironment(flag, environment) ?? fromFile(flag, file) ?? []]),
+  );
+}
+
+function fromFlags(flag: Flag, flags: Readonly<Record<string, unknown>>): readonly Setting[] | undefined {
+  const value = flags[flag.name];
+  if (value === undefined) return undefined;
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  if (values.length === 0) return undefined;
+  if (flag.kind !== "list" && values.length > 1)
+    throw new ImdsgateError("CONFIG_INVALID", `--${flag.name} was given ${values.length} times; give it once`);
+  return values.map((text) => ({ origin: `--${flag.name}`, text: String(text) }));
+}
+
+function fromEnvironment(flag: Flag, environment: SettingsSources["environment"]): readonly Setting[] | undefined {
+  const name = variableOf(flag);
+  const value = environment[name];
+  if (value === undefined || value === "") return undefined;
+  const texts = flag.kind === "list" ? value.split("\n").filter((text) => text !== "") : [value];
+  return texts.map((text) => ({ origin: name, text }));
+}
+
+function fromFile(flag: Flag, file: ConfigFile | undefined): readonly Setting[] | undefined {
+  const value = file?.values[keyOf(flag)];
+  if (!file || value === undefined || value === null) return undefined;
+  const origin = file.placeOf(keyOf(flag));
+  if (flag.name === "role" && isMap(value))
+    return Object.entries(value).map(([alias, arn]) => ({ origin, text: `${alias}=${plainText(arn, origin)}` }));
+  if (flag.kind !== "list") return [{ origin, text: plainText(value, origin) }];
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.map((entry) =>
+    flag.name === "bind" && isMap(entry) ? bindingOf(entry, origin) : { origin, text: plainText(entry, origin) },
+  );
+}
+
+/** `{match, role, externalId}` of the file's `bind` list. */
+function bindingOf(entry: Readonly<Record<string, unknown>>, origin: string): Setting {
+  const stranger = Object.keys(entry).find((key) => !["match", "role", "externalId"].includes(key));
+  if (stranger !== undefined) {
+    throw new ImdsgateError(
+      "CONFIG_INVALID",
+      `${origin}: unknown key ${JSON.stringify(stranger)} in a binding; allowed: match, role, externalId`,
+    );
+  }
+  const text = `${plainText(entry["match"], origin)}=${plainText(entry["role"], origin)}`;
+  return entry["externalId"] === undefined ? { origin, text } : { origin, text, externalId: plainText(entry["externalId"], origin) };
+}
+
+function plainText(value: unknown, origin: string): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  throw new ImdsgateError("CONFIG_INVALID", `${origin}: ${JSON.stringify(value) ?? "nothing"} stands where a text belongs`);
+}
+
+function refuseUnknownKeys(file: ConfigFile): void {
+  const known = RUN_FLAGS.map(keyOf);
+  const stranger = Object.keys(file.values).find((key) => !known.includes(key));
+  if (stranger === undefined) return;
+  throw new ImdsgateError(
+    "CONFIG_INVALID",
+    `${file.placeOf(stranger)}: unknown key ${JSON.stringify(stranger)}; allowed: ${known.join(", ")}`,
+  );
+}
+
+function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,94 @@
+import { type Clock, sleep } from "../clock.ts";
+import { ImdsgateError } from "../errors.ts";
+import type { Emit } from "../events.ts";
+import type { ImdsClient } from "../imds-client.ts";
+import type { HostFacts } from "../policy/decide.ts";
+import type { Sts } from "./assume-role.ts";
+import { backoffMs } from "./backoff.ts";
+import type { BaseCredentialSource } from "./base-credentials.ts";
+import { withDeadline } from "./deadline.ts";
+import { openImdsSession } from "./imds-session.ts";
+import { partitionOf } from "./partition.ts";
+
+export interface HostFactsParts {
+  /** From the configuration; what is given is not looked up. */
+  readonly region: string | undefined;
+  readonly account: string | undefined;
+  /** Whether any binding has a bare role name. */
+  readonly isAccountNeeded: boolean;
+  readonly imds: ImdsClient;
+  readonly base: BaseCredentialSource;
+  readonly sts: Sts;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly emit: Emit;
+}
+
+/** Where this host is, as far as it is known by now. */
+export interface HostFactsSource {
+  current(): HostFacts;
+  /** Looks up what is missing, again and again with backoff. Ends when all is known, or when `signal` aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+const CALL_MS = 5_000;
+
+/** Region: as given, else the upstream's placement/region. Account: as given, else that of imdsgate's own credentials. */
+export function createHostFacts(parts: HostFactsParts): HostFactsSource {
+  let facts: HostFacts = {
+    region: parts.region,
+    account: parts.account,
+    partition: parts.region === undefined ? undefined : partitionOf(parts.region),
+  };
+
+  const lookUpNext = async (signal: AbortSignal) => {
+    if (facts.region === undefined) {
+      const region = await regionOfUpstream(parts.imds);
+      facts = { ...facts, region, partition: partitionOf(region) };
+    } else {
+      facts = { ...facts, ...(await callerOf(parts, facts.region, signal)) };
+    }
+  };
+  const missing = (): "region" | "account" | undefined => {
+    if (facts.region === undefined) return "region";
+    return facts.account === undefined && parts.isAccountNeeded ? "account" : undefined;
+  };
+
+  return {
+    current: () => facts,
+    async run(signal) {
+      let failures = 0;
+      for (let fact = missing(); fact !== undefined && !signal.aborted; fact = missing()) {
+        try {
+          await lookUpNext(signal);
+          failures = 0;
+        } catch (error) {
+          if (signal.aborted) return;
+          failures += 1;
+          parts.emit({ kind: "host-facts-missing", missing: fact, message: error instanceof Error ? error.message : String(error) });
+          await sleep(parts.clock, backoffMs(failures, parts.random), signal);
+        }
+      }
+      if (facts.region !== undefined && !missing()) parts.emit({ kind: "host-facts", region: facts.region, account: facts.account });
+    },
+  };
+}
+
+async function regionOfUpstream(imds: ImdsClient): Promise<string> {
+  const read = await openImdsSession(imds);
+  const region = await read("/latest/meta-data/placement/region");
+  if (region !== undefined && /^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/.test(region)) return region;
+  throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the upstream IMDS names no Region; set --region");
+}
+
+/** Account and partition of the caller: `arn:aws:sts::111122223333:assumed-role/host/i-0abc`. */
+async function callerOf({ sts, base, clock }: HostFactsParts, region: string, signal: AbortSignal): Promise<Partial<HostFacts>> {
+  const late = () => new ImdsgateError("STS_UNAVAILABLE", `GetCallerIdentity had no answer within ${CALL_MS / 1_000} s`);
+  const credentials = await base.current();
+  const arn = await withDeadline({ clock, ms: CALL_MS, signal, late }, (ended) => sts.callerArn(credentials, region, ended));
+  const [, partition, account] = /^arn:(aws[a-z-]*):(?:iam|sts)::(\d{12}):/.exec(arn) ?? [];
+  if (partition === undefined || account === undefined) {
+    throw new ImdsgateError("STS_ANSWER_BAD", "GetCallerIdentity did not answer with the ARN of a caller; check --sts-endpoint");
+  }
+  return { partition, account };
+}

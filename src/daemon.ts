@@ -1,0 +1,133 @@
+import { type Endpoint, endpointText } from "./address.ts";
+import type { Config } from "./config/config.ts";
+import { createBaseCredentials } from "./credentials/base-credentials.ts";
+import { createHostFacts } from "./credentials/host-facts.ts";
+import { Leases } from "./credentials/leases.ts";
+import { createMint } from "./credentials/mint.ts";
+import { createPrefetch } from "./credentials/prefetch.ts";
+import type { Emit } from "./events.ts";
+import { answer } from "./gateway/answer.ts";
+import { createImdsTokens } from "./gateway/imds-token.ts";
+import { createLimits } from "./gateway/limits.ts";
+import { passThrough } from "./gateway/pass-through.ts";
+import { createGateway } from "./gateway/server.ts";
+import { createIdentity } from "./identity/attestor.ts";
+import type { Workload } from "./identity/workload.ts";
+import { createImdsClient } from "./imds-client.ts";
+import type { Upstream } from "./imds-exchange.ts";
+import { decide, type Policy } from "./policy/decide.ts";
+import { createRules, type Rules } from "./rules/rules.ts";
+import type { World } from "./world.ts";
+
+/** The whole program, built and not yet running. */
+export interface Daemon {
+  /** Closed part of the rules, inventory, listeners, redirect: in this order. Throws LISTEN_FAILED and RULES_*. */
+  start(): Promise<void>;
+  /** The other way round: answers in flight end (at most 5 s). The rules stay, so that containers reach no IMDS at all. */
+  stop(): Promise<void>;
+  /** Where it listens; empty before `start`. */
+  listening(): readonly Endpoint[];
+  /** The backend that put the rules in; `none` or `external` where imdsgate did not. */
+  rules(): string;
+}
+
+/** Builds every room from the configuration and the world. Nothing runs until `start`. */
+export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
+  const rooms = buildRooms(config, world, emit);
+  const running = new AsyncDisposableStack();
+  let listening: readonly Endpoint[] = [];
+  let backend: string = config.rules;
+
+  return {
+    async start() {
+      emit({ kind: "starting", version, upstream: endpointText(config.upstream), runtime: config.runtime });
+      for (const message of config.warnings) emit({ kind: "config-warning", message });
+      const rules = await chooseRules(config, world, emit);
+      backend = rules?.backend ?? config.rules;
+      const fixedPort = config.listen[0]?.port || undefined;
+      if (rules && fixedPort !== undefined) await applyRules(rules, "closed", fixedPort, emit);
+
+      keepRunning(running, (signal) => rooms.identity.run(signal));
+      keepRunning(running, (signal) => rooms.leases.run(signal));
+      keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(rooms.prefetch.lookAgain));
+      running.defer(rooms.prefetch.stop);
+      running.defer(() => rooms.gateway.stop());
+      listening = await rooms.gateway.listen(config.listen);
+
+      if (rules) await applyRules(rules, "all", listening[0]?.port ?? 0, emit);
+    },
+    async stop() {
+      emit({ kind: "stopping", reason: "asked to" });
+      await running.disposeAsync();
+    },
+    listening: () => listening,
+    rules: () => backend,
+  };
+}
+
+function buildRooms(config: Config, world: World, emit: Emit) {
+  const { clock, random, sts } = world;
+  const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
+  const imds = createImdsClient(upstream);
+  const base = createBaseCredentials({ operatorCredentials: world.operatorCredentials, imds, clock, emit });
+  const { region, account, policy, deniedPaths, unknown } = config;
+  const hostFacts = createHostFacts({ region, account, isAccountNeeded: hasBareRole(policy), imds, base, sts, clock, random, emit });
+  const leases = new Leases({ mint: createMint({ sts, base, hostFacts: hostFacts.current, clock, emit }), clock, random, emit });
+  const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
+
+  const identity = createIdentity({
+    runtime: world.runtime,
+    processTable: world.processTable,
+    clock,
+    staticWorkloads: config.workloads,
+    emit,
+  });
+  const prefetch = createPrefetch({ clock, decide: decideNow, leases });
+  identity.onWorkload(prefetch.seen);
+  identity.onGone(prefetch.gone);
+
+  const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), deniedPaths, unknown };
+  const gateway = createGateway(
+    {
+      clock,
+      emit,
+      deniedPaths,
+      answer: (request, isGone) => answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) }),
+    },
+    createLimits(identity.isListed),
+  );
+  return { identity, hostFacts, leases, prefetch, gateway };
+}
+
+/** Whether a role of the host's own account is meant somewhere: only then must the account be known. */
+function hasBareRole({ bindings, defaultRole }: Policy): boolean {
+  return [...bindings.map(({ role }) => role), defaultRole].some((role) => role?.kind === "name");
+}
+
+async function chooseRules({ rules, interfaces }: Config, { runCommand }: World, emit: Emit): Promise<Rules | undefined> {
+  if (rules === "none" || rules === "external") return undefined;
+  const chosen = await createRules(runCommand, rules, interfaces);
+  emit({ kind: "rules-chosen", backend: chosen.backend, reason: chosen.reason });
+  return chosen;
+}
+
+async function applyRules(rules: Rules, parts: "closed" | "all", gatewayPort: number, emit: Emit): Promise<void> {
+  const oldFlows = await rules.apply(parts, gatewayPort);
+  emit({ kind: "rules-applied", backend: rules.backend, parts });
+  if (parts === "all" && oldFlows === "no-conntrack-tool") {
+    emit({
+      kind: "rules-note",
+      message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
+    });
+  }
+}
+
+/** Runs `work` in the background until the stack is disposed of, and waits for its end then. */
+function keepRunning(stack: AsyncDisposableStack, work: (signal: AbortSignal) => Promise<void>): void {
+  const ending = new AbortController();
+  const ended = work(ending.signal);
+  stack.defer(async () => {
+    ending.abort();
+    await ended;
+  });
+}

@@ -1,0 +1,93 @@
+/**
+ * What is worth telling. Rooms emit these as plain data; only `observability/` turns them into lines and numbers.
+ * No event has a field that could hold a secret access key, a session token or an IMDS token.
+ */
+export type ImdsgateEvent =
+  | { readonly kind: "starting"; readonly version: string; readonly upstream: string; readonly runtime: string }
+  | { readonly kind: "stopping"; readonly reason: string }
+  | { readonly kind: "config-warning"; readonly message: string }
+  | { readonly kind: "rules-chosen"; readonly backend: string; readonly reason: string }
+  | { readonly kind: "rules-applied"; readonly backend: string; readonly parts: "closed" | "all" }
+  | { readonly kind: "rules-note"; readonly message: string }
+  | { readonly kind: "host-facts"; readonly region: string; readonly account: string | undefined }
+  | { readonly kind: "host-facts-missing"; readonly missing: "region" | "account"; readonly message: string }
+  | { readonly kind: "runtime-connected"; readonly runtime: string; readonly workloads: number }
+  | { readonly kind: "runtime-disconnected"; readonly runtime: string; readonly message: string }
+  | { readonly kind: "runtime-slow"; readonly runtime: string; readonly address: string; readonly waitedMs: number }
+  | { readonly kind: "workload-seen"; readonly workload: WorkloadFacts }
+  | { readonly kind: "workload-gone"; readonly workload: WorkloadFacts }
+  | { readonly kind: "address-doubled"; readonly address: string; readonly claimants: readonly string[] }
+  | ({ readonly kind: "vend"; readonly workload: WorkloadFacts } & RequestFacts & VendFacts)
+  | ({ readonly kind: "refuse"; readonly workload: WorkloadFacts | undefined; readonly reason: RefusalReason } & RequestFacts & {
+        readonly roleArn?: string;
+        readonly binding?: string;
+      })
+  | ({ readonly kind: "serve"; readonly workload: WorkloadFacts | undefined } & RequestFacts)
+  | ({ readonly kind: "relay"; readonly workload: WorkloadFacts | undefined; readonly outcome: "relayed" | "cut" } & RequestFacts)
+  | ({ readonly kind: "sts-call" } & StsCallFacts)
+  | { readonly kind: "base-credentials"; readonly source: string; readonly accessKeyId: string; readonly expiresAt: number | undefined }
+  | { readonly kind: "connection-refused"; readonly address: string; readonly reason: "workload-limit" | "total-limit" }
+  | { readonly kind: "bug"; readonly where: string; readonly message: string; readonly stack: string };
+
+/** Receives each event. It never throws and never blocks. */
+export type Emit = (event: ImdsgateEvent) => void;
+
+/** Who asked, as the audit line shows it. */
+export interface WorkloadFacts {
+  readonly name: string;
+  /** The full container id; undefined for a static workload. */
+  readonly id: string | undefined;
+  readonly image: string | undefined;
+}
+
+export interface RequestFacts {
+  readonly address: string;
+  readonly method: string;
+  /** The path without its query, cut to 256 characters. */
+  readonly path: string;
+  readonly route: string;
+  /** The status answered; undefined where the connection was closed without an answer. */
+  readonly status: number | undefined;
+  readonly userAgent: string | undefined;
+  readonly durationMs: number;
+}
+
+export interface VendFacts {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  readonly accessKeyId: string;
+  readonly expiresAt: number;
+  /** The binding that decided, as the operator wrote it. */
+  readonly binding: string;
+}
+
+export interface StsCallFacts {
+  readonly roleArn: string;
+  readonly sessionName: string;
+  readonly outcome: "ok" | "denied" | "invalid" | "throttled" | "unavailable" | "base-refused" | "answer-bad";
+  readonly purpose: "request" | "prefetch" | "renewal";
+  readonly durationMs: number;
+  readonly accessKeyId: string | undefined;
+  readonly message: string | undefined;
+}
+
+/** Why a request did not get what it asked for. A closed list: it is a metric label. */
+export type RefusalReason =
+  | "malformed"
+  | "ambiguous-path"
+  | "guarded-path"
+  | "denied-path"
+  | "unknown-source"
+  | "doubled-address"
+  | "starting"
+  | "method"
+  | "expectation"
+  | "token"
+  | "no-binding"
+  | "wrong-role"
+  | "old-version"
+  | "host-facts-unknown"
+  | "sts-denied"
+  | "sts-unavailable"
+  | "upstream-unavailable"
+  | "bug";

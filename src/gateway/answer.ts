@@ -1,0 +1,186 @@
+import { fieldValues } from "../answer-head.ts";
+import type { Clock } from "../clock.ts";
+import type { LeaseOutcome } from "../credentials/lease.ts";
+import type { RefusalReason } from "../events.ts";
+import type { Attestation, Attestor, Workload } from "../identity/workload.ts";
+import type { Exchange } from "../imds-exchange.ts";
+import type { Decision, Grant } from "../policy/decide.ts";
+import type { DeniedPath } from "../policy/denied-path.ts";
+import { classify, type Target } from "./classify.ts";
+import { credentialsDocument, deniedDocument, IAM_ROOT_LISTING, iamInfoDocument } from "./documents.ts";
+import type { ImdsTokens, TokenVerdict } from "./imds-token.ts";
+import { listingEditFor } from "./listing.ts";
+import { editedListing } from "./pass-through.ts";
+import { answerBytes, okAnswer, type Reply, type RoutedReply, refusalAnswer, type Told } from "./reply.ts";
+import type { RequestHead } from "./request-head.ts";
+
+/** One request of one connection, its head judged well-formed. */
+export interface ImdsRequest {
+  readonly head: RequestHead;
+  /** Who speaks, as the kernel says: canonical text. The only identity there is (docs/contract.md, A2). */
+  readonly sourceAddress: string;
+  /** The whole body as received; a status where it is refused; undefined when the client is gone. */
+  readBody(): Promise<Buffer | 400 | 413 | undefined>;
+}
+
+/** What the request path asks of the other rooms. */
+export interface Rooms {
+  readonly clock: Clock;
+  readonly identity: Attestor;
+  /** What the operator allows `workload`, with the host facts of this moment. */
+  readonly decide: (workload: Workload) => Decision;
+  readonly leases: Leases;
+  readonly tokens: ImdsTokens;
+  /** Sends the request to the real IMDS; undefined when it does not answer. */
+  readonly forward: (request: ImdsRequest, body: Buffer) => Promise<Exchange | undefined>;
+  readonly deniedPaths: readonly DeniedPath[];
+  readonly unknown: "metadata-only" | "deny";
+}
+
+interface Leases {
+  leaseFor(grant: Grant): Promise<LeaseOutcome>;
+  /** When the current lease of `grant` was issued; undefined while there is none. */
+  issuedAt(grant: Grant): number | undefined;
+}
+
+type PassThrough = Extract<Target, { fate: "pass-through" }>;
+type Intercepted = Extract<Target, { fate: "intercepted" }>;
+
+/**
+ * Answers one container's request. Every `return` is one way a request can end; nothing else in this room decides.
+ * The rules are those of docs/contract.md.
+ */
+export async function answer(request: ImdsRequest, rooms: Rooms): Promise<RoutedReply> {
+  const target = classify(request.head.target, rooms.deniedPaths);
+  return { ...(await replyTo(request, target, rooms)), route: target.class };
+}
+
+async function replyTo(request: ImdsRequest, target: Target, rooms: Rooms): Promise<Reply> {
+  switch (target.fate) {
+    case "malformed":
+      return refuse(request, rooms, 400, "malformed");
+    case "withheld":
+      return refuse(request, rooms, 404, WITHHELD_BECAUSE[target.class]);
+    case "pass-through":
+      return answerFromUpstream(request, target, rooms);
+    case "intercepted":
+      return answerHere(request, target, rooms);
+  }
+}
+
+const WITHHELD_BECAUSE = { AMBIGUOUS: "ambiguous-path", GUARD: "guarded-path", DENY: "denied-path" } as const;
+
+/** The real IMDS answers; listings are edited so that they agree with what is answered here. */
+async function answerFromUpstream(request: ImdsRequest, target: PassThrough, rooms: Rooms): Promise<Reply> {
+  const speaker = await speakerOf(request, target, rooms);
+  if (speaker?.kind === "unknown" && rooms.unknown === "deny") {
+    return target.class === "TOKEN" ? cut("unknown-source") : refuse(request, rooms, 404, "unknown-source");
+  }
+  if (speaker?.kind === "starting" && target.class === "META_LIST") return cut("starting");
+
+  const body = await request.readBody();
+  if (body === undefined) return cut("malformed");
+  if (typeof body === "number") return refuse(request, rooms, body, "malformed");
+  const exchange = await rooms.forward(request, body);
+  if (!exchange) return cut("upstream-unavailable");
+
+  const workload = speaker?.kind === "known" ? speaker.workload : undefined;
+  const hasRole = workload !== undefined && rooms.decide(workload).kind !== "none";
+  const edit = listingEditFor(target.segments, rooms.deniedPaths, hasRole);
+  if (!edit) return { body: { kind: "stream", exchange }, workload, told: { kind: "relay" } };
+  return { body: await editedListing(exchange, request.head.method, edit), workload, told: { kind: "relay" } };
+}
+
+/** Only what depends on who speaks asks for it: a silent runtime delays nothing else, and IMDS tokens are never held. */
+async function speakerOf(request: ImdsRequest, target: PassThrough, rooms: Rooms): Promise<Attestation | undefined> {
+  if (target.class === "META_LIST") return rooms.identity.attest(request.sourceAddress, "hold");
+  return rooms.unknown === "deny" ? rooms.identity.attest(request.sourceAddress, "now") : undefined;
+}
+
+/** The IAM tree: never the instance's own, whatever upstream would say. */
+async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Rooms): Promise<Reply> {
+  const { method } = request.head;
+  if (method !== "GET" && method !== "HEAD") return refuse(request, rooms, 405, "method");
+  if (fieldValues(request.head.fields, "expect").length > 0) return refuse(request, rooms, 417, "expectation");
+  if (!VERSION.test(target.version)) return refuse(request, rooms, 404, "old-version");
+
+  const speaker = await rooms.identity.attest(request.sourceAddress, "hold");
+  if (speaker.kind === "unknown" && rooms.unknown === "deny") return refuse(request, rooms, 404, "unknown-source");
+  const token = await rooms.tokens.verdictOn(request.head, target.version);
+  if (token.kind === "unavailable") return refuse(request, rooms, 500, "upstream-unavailable");
+  if (token.kind === "refused") return relayRefusal(token, method);
+  if (speaker.kind === "starting") return refuse(request, rooms, 500, "starting");
+  if (speaker.kind === "unknown") return refuse(request, rooms, 404, speaker.reason === "doubled" ? "doubled-address" : "unknown-source");
+  return answerKnown(request, target, rooms, speaker.workload, token.ttlSeconds);
+}
+
+/** The workload is proven and the real IMDS would serve it: what may it have? */
+async function answerKnown(
+  request: ImdsRequest,
+  target: Intercepted,
+  rooms: Rooms,
+  workload: Workload,
+  tokenTtlSeconds: number | undefined,
+): Promise<Reply> {
+  if (isOlderThanIamTree(target.version)) return refuse(request, rooms, 404, "old-version", { workload });
+  const decision = rooms.decide(workload);
+  if (decision.kind === "none") return refuse(request, rooms, 404, "no-binding", { workload });
+  if (decision.kind === "pending") return refuse(request, rooms, 500, "host-facts-unknown", { workload, binding: decision.binding });
+
+  const { grant } = decision;
+  const serve = (text: string, updatedAt: number, told: Told): Reply => {
+    const bytes = answerBytes(okAnswer(text, updatedAt, tokenTtlSeconds), request.head.method, rooms.clock.now());
+    return { body: { kind: "own", status: 200, bytes }, workload, told };
+  };
+  const updatedAt = rooms.leases.issuedAt(grant) ?? rooms.clock.now();
+  if (target.class === "IAM_ROOT") return serve(IAM_ROOT_LISTING, updatedAt, { kind: "serve" });
+  if (target.class === "CRED_LIST") return serve(grant.role.name, updatedAt, { kind: "serve" });
+  if (target.class === "IAM_INFO") return serve(iamInfoDocument(grant.role, updatedAt), updatedAt, { kind: "serve" });
+
+  const facts = { roleArn: grant.role.arn, binding: grant.binding };
+  if (target.role !== grant.role.name) return refuse(request, rooms, 404, "wrong-role", { workload, ...facts });
+  const outcome = await rooms.leases.leaseFor(grant);
+  if (outcome.kind === "unavailable") return refuse(request, rooms, 500, "sts-unavailable", { workload, ...facts });
+  if (outcome.kind === "denied") {
+    const text = deniedDocument(grant.role.name, outcome.deniedAt);
+    return serve(text, outcome.deniedAt, { kind: "refuse", reason: "sts-denied", ...facts });
+  }
+  const { lease } = outcome;
+  const { sessionName, accessKeyId, expiresAt } = lease;
+  const who = { name: workload.name, id: workload.id, image: workload.image };
+  return serve(credentialsDocument(lease), lease.issuedAt, {
+    kind: "vend",
+    facts: { workload: who, ...facts, sessionName, accessKeyId, expiresAt },
+  });
+}
+
+/** V3: what stands in a path that we make an answer for. */
+const VERSION = /^[A-Za-z0-9._-]{1,32}$/;
+
+/** V3: `1.0` and the dated versions before the IAM tree came, 2012-01-12. */
+function isOlderThanIamTree(version: string): boolean {
+  return version === "1.0" || (/^\d{4}-\d\d-\d\d$/.test(version) && version < "2012-01-12");
+}
+
+interface RefusalContext {
+  readonly workload?: Workload;
+  readonly roleArn?: string;
+  readonly binding?: string;
+}
+
+function refuse(request: ImdsRequest, rooms: Rooms, status: number, reason: RefusalReason, context: RefusalContext = {}): Reply {
+  const { workload, ...facts } = context;
+  const bytes = answerBytes(refusalAnswer(status), request.head.method, rooms.clock.now());
+  return { body: { kind: "own", status, bytes }, workload, told: { kind: "refuse", reason, ...facts } };
+}
+
+/** The connection is closed without an answer: another status would turn an SDK to IMDSv1 (T4, R5). */
+function cut(reason: RefusalReason): Reply {
+  return { body: { kind: "none" }, workload: undefined, told: { kind: "refuse", reason } };
+}
+
+/** T7: the refusal is the real IMDS's own, byte for byte. */
+function relayRefusal({ answer: { head, headBytes, bodyBytes } }: Extract<TokenVerdict, { kind: "refused" }>, method: string): Reply {
+  const bytes = method === "HEAD" ? headBytes : Buffer.concat([headBytes, bodyBytes]);
+  return { body: { kind: "whole", status: head.status, bytes }, workload: undefined, told: { kind: "refuse", reason: "token" } };
+}

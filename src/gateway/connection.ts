@@ -1,0 +1,156 @@
+import { once } from "node:events";
+import type { Socket } from "node:net";
+import { fieldValues } from "../answer-head.ts";
+import type { Clock } from "../clock.ts";
+import type { Emit, ImdsgateEvent, RefusalReason, RequestFacts, WorkloadFacts } from "../events.ts";
+import type { Exchange } from "../imds-exchange.ts";
+import type { DeniedPath } from "../policy/denied-path.ts";
+import type { ImdsRequest } from "./answer.ts";
+import { classify, type RouteClass } from "./classify.ts";
+import { answerBytes, type Reply, type RoutedReply, refusalAnswer } from "./reply.ts";
+import type { RequestHead } from "./request-head.ts";
+import { createRequestReader } from "./request-reader.ts";
+
+/** What a connection needs of the gateway. `answer` is the request path; `isGone` aborts when the client goes away. */
+export interface ConnectionContext {
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly deniedPaths: readonly DeniedPath[];
+  readonly answer: (request: ImdsRequest, isGone: AbortSignal) => Promise<RoutedReply>;
+}
+
+const LINGER_MS = 2_000;
+const LINGER_BYTES = 65_536;
+const STALLED_CLIENT_MS = 10_000;
+
+/** Serves the one request of a connection and closes it (docs/contract.md, H2). It never rejects. */
+export async function serveConnection(socket: Socket, sourceAddress: string, context: ConnectionContext): Promise<void> {
+  const startedAt = context.clock.now();
+  const gone = new AbortController();
+  socket.once("close", () => gone.abort());
+  const reader = createRequestReader(socket, context.clock);
+  const head = await reader.readHead();
+  if (head === undefined) {
+    socket.destroy();
+    return;
+  }
+  const isHead = typeof head !== "number";
+  const reply = isHead
+    ? await answerSafely({ head, sourceAddress, readBody: () => reader.readBody(head) }, gone.signal, context)
+    : ownReply(head, "GET", "BAD", "malformed", context);
+  const isWhole = await send(socket, reply, context.clock);
+  const durationMs = context.clock.now() - startedAt;
+  context.emit(
+    eventOf(
+      reply,
+      { ...requestFacts(isHead ? head : undefined), address: sourceAddress, route: reply.route, status: statusOf(reply), durationMs },
+      isWhole,
+    ),
+  );
+}
+
+/** The one catch: a bug ends this request and no other. The container never sees its message. */
+async function answerSafely(request: ImdsRequest, isGone: AbortSignal, context: ConnectionContext): Promise<RoutedReply> {
+  try {
+    return await context.answer(request, isGone);
+  } catch (error) {
+    const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
+    context.emit({ kind: "bug", where: "gateway", message, stack });
+    const target = classify(request.head.target, context.deniedPaths);
+    const reply = ownReply(500, request.head.method, target.class, "bug", context);
+    return target.fate === "pass-through" ? { ...reply, body: { kind: "none" } } : reply;
+  }
+}
+
+function ownReply(status: number, method: string, route: RouteClass, reason: RefusalReason, { clock }: ConnectionContext): RoutedReply {
+  const bytes = answerBytes(refusalAnswer(status), method, clock.now());
+  return { body: { kind: "own", status, bytes }, workload: undefined, told: { kind: "refuse", reason }, route };
+}
+
+/** Writes the reply and closes. False where the answer could not be brought to its end. */
+async function send(socket: Socket, { body }: Reply, clock: Clock): Promise<boolean> {
+  if (body.kind === "none") {
+    socket.destroy();
+    return false;
+  }
+  if (body.kind === "stream") {
+    if (!(await relay(body.exchange, socket, clock))) return false;
+  } else socket.write(body.bytes);
+  linger(socket, clock);
+  return true;
+}
+
+/** Relays an answer as its bytes come. One that does not reach its end is cut with a reset, so that nobody takes it for whole. */
+async function relay(exchange: Exchange, socket: Socket, clock: Clock): Promise<boolean> {
+  const close = () => exchange.close();
+  socket.once("close", close);
+  try {
+    socket.write(exchange.headBytes);
+    for await (const piece of exchange.body) {
+      if (!socket.write(piece)) await drained(socket, clock);
+    }
+    return !socket.destroyed;
+  } catch {
+    socket.resetAndDestroy();
+    return false;
+  } finally {
+    socket.off("close", close);
+  }
+}
+
+async function drained(socket: Socket, clock: Clock): Promise<void> {
+  const stalled = new AbortController();
+  const cancel = clock.after(STALLED_CLIENT_MS, () => stalled.abort());
+  try {
+    await once(socket, "drain", { signal: AbortSignal.any([stalled.signal, closedSignal(socket)]) });
+  } finally {
+    cancel();
+  }
+}
+
+function closedSignal(socket: Socket): AbortSignal {
+  const closed = new AbortController();
+  if (socket.destroyed) closed.abort();
+  socket.once("close", () => closed.abort());
+  return closed.signal;
+}
+
+/** Ends our side and reads on for a while: closing with unread input would send a reset and cut the answer. */
+function linger(socket: Socket, clock: Clock): void {
+  let seen = 0;
+  const stop = () => socket.destroy();
+  const cancel = clock.after(LINGER_MS, stop);
+  socket.once("close", cancel);
+  socket.on("data", (bytes: Buffer) => {
+    seen += bytes.length;
+    if (seen > LINGER_BYTES) stop();
+  });
+  socket.once("end", () => (socket.writableFinished ? stop() : socket.once("finish", stop)));
+  socket.end();
+  socket.resume();
+}
+
+function requestFacts(head: RequestHead | undefined): { method: string; path: string; userAgent: string | undefined } {
+  const [path = ""] = (head?.target ?? "").split("?", 1);
+  const [userAgent] = fieldValues(head?.fields ?? [], "user-agent");
+  return { method: head?.method ?? "", path: path.slice(0, 256), userAgent: userAgent?.slice(0, 128) };
+}
+
+function statusOf({ body }: Reply): number | undefined {
+  if (body.kind === "none") return undefined;
+  return body.kind === "stream" ? body.exchange.head.status : body.status;
+}
+
+function eventOf({ told, workload }: Reply, facts: RequestFacts, isWhole: boolean): ImdsgateEvent {
+  const who: WorkloadFacts | undefined = workload && { name: workload.name, id: workload.id, image: workload.image };
+  switch (told.kind) {
+    case "vend":
+      return { ...facts, ...told.facts, kind: "vend" };
+    case "refuse":
+      return { ...facts, ...told, workload: who };
+    case "serve":
+      return { ...facts, kind: "serve", workload: who };
+    case "relay":
+      return { ...facts, kind: "relay", workload: who, outcome: isWhole ? "relayed" : "cut" };
+  }
+}

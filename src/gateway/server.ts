@@ -1,0 +1,88 @@
+import { once } from "node:events";
+import net, { type Server, type Socket } from "node:net";
+import { canonicalAddress, type Endpoint, endpointText } from "../address.ts";
+import { within } from "../clock.ts";
+import { ImdsgateError } from "../errors.ts";
+import { type ConnectionContext, serveConnection } from "./connection.ts";
+import type { Limits } from "./limits.ts";
+
+const BACKLOG = 1_024;
+const DRAIN_MS = 5_000;
+
+/** The listening side of the gateway. */
+export interface Gateway {
+  /**
+   * Listens on every endpoint and gives the real ones. Port 0 takes a free port for the first endpoint and that same
+   * port for the rest. Throws LISTEN_FAILED.
+   */
+  listen(endpoints: readonly Endpoint[]): Promise<readonly Endpoint[]>;
+  /** Accepts no more, lets answers in flight end (at most 5 s), then closes what is left. */
+  stop(): Promise<void>;
+}
+
+/** Builds the gateway; nothing listens until `listen`. */
+export function createGateway(context: ConnectionContext, limits: Limits): Gateway {
+  const servers: Server[] = [];
+  const open = new Map<Socket, Promise<void>>();
+
+  function accept(socket: Socket): void {
+    socket.on("error", () => {});
+    const address = canonicalAddress(socket.remoteAddress ?? "");
+    if (address === undefined) {
+      socket.destroy();
+      return;
+    }
+    const admission = limits.admit(address);
+    if (admission.kind === "over") {
+      socket.destroy();
+      context.emit({ kind: "connection-refused", address, reason: admission.limit });
+      return;
+    }
+    socket.once("close", () => {
+      admission.release();
+      open.delete(socket);
+    });
+    open.set(socket, serveConnection(socket, address, context));
+  }
+
+  return {
+    async listen(endpoints) {
+      const listening: Endpoint[] = [];
+      for (const { host, port } of endpoints) {
+        const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
+        servers.push(server);
+        listening.push(await listenOn(server, { host, port: port === 0 ? (listening[0]?.port ?? 0) : port }));
+      }
+      return listening;
+    },
+    async stop() {
+      for (const server of servers) server.close();
+      for (const socket of open.keys()) if (socket.bytesRead === 0) socket.destroy();
+      await within(context.clock, DRAIN_MS, Promise.all([...open].map(([socket]) => closed(socket))), undefined);
+      for (const socket of open.keys()) socket.destroy();
+    },
+  };
+}
+
+async function listenOn(server: Server, endpoint: Endpoint): Promise<Endpoint> {
+  server.listen({ host: endpoint.host, port: endpoint.port, ipv6Only: true, backlog: BACKLOG });
+  try {
+    await once(server, "listening");
+  } catch (cause) {
+    throw listenFailed(endpoint, cause);
+  }
+  const address = server.address();
+  return { host: endpoint.host, port: address !== null && typeof address === "object" ? address.port : endpoint.port };
+}
+
+function listenFailed(endpoint: Endpoint, cause: unknown): ImdsgateError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  const next = /EADDRINUSE/.test(why)
+    ? "another program has that port: stop it, or choose another with --listen"
+    : "choose another address with --listen";
+  return new ImdsgateError("LISTEN_FAILED", `cannot listen on ${endpointText(endpoint)}: ${why}; ${next}`, { cause });
+}
+
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await once(socket, "close").catch(() => {});
+}

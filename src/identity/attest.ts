@@ -1,0 +1,122 @@
+import type { Clock } from "../clock.ts";
+import { sleep, within } from "../clock.ts";
+import type { Emit } from "../events.ts";
+import { freshnessOf } from "./freshness.ts";
+import type { ProcessTable } from "./process-table.ts";
+import type { Roster } from "./roster.ts";
+import type { Attestation, AttestManner, Attestor, Workload } from "./workload.ts";
+
+/** How long a container that is starting may keep a request waiting, in milliseconds (docs/contract.md, N5). */
+const HOLD_MS = 5000;
+/** How long the runtime may think about who has an address. */
+const ANSWER_MS = 1000;
+const LOOK_AGAIN_MS = 100;
+
+const STARTING: Attestation = { kind: "starting" };
+const UNLISTED: Attestation = { kind: "unknown", reason: "unlisted" };
+const DOUBLED: Attestation = { kind: "unknown", reason: "doubled" };
+const SILENT: Attestation = { kind: "unknown", reason: "runtime-silent" };
+
+export interface AttestParts {
+  readonly runtimeName: string;
+  readonly roster: Roster;
+  readonly processTable: ProcessTable;
+  readonly clock: Clock;
+  /** Static workloads by address. */
+  readonly named: ReadonlyMap<string, readonly Workload[]>;
+  readonly emit: Emit;
+}
+
+/** Workloads proven at this moment to have an address, and containers that are said to have it but are not proven yet. */
+interface Claims {
+  readonly live: readonly Workload[];
+  readonly pending: readonly string[];
+}
+
+/**
+ * Attests against the kernel, with the runtime's word as the claim. A claim that the kernel does not bear out counts for nothing, and
+ * the runtime is asked anew: neither a late event nor a remembered "nobody" decides.
+ */
+export function createAttest(parts: AttestParts): Attestor["attest"] {
+  const { roster, clock, named } = parts;
+  const judge = createJudge(parts);
+  const verdictOn = createVerdict(parts.emit);
+  const isAnswered = createLookup(parts);
+
+  /** A static workload is attested by configuration alone, unless a container has its address too. */
+  async function attestNamed(address: string, workloads: readonly Workload[]): Promise<Attestation> {
+    const isUnclaimed = ({ live, pending }: Claims) => live.length + pending.length === 0;
+    const isAsked = isUnclaimed(judge(address)) && roster.isOnNetwork(address);
+    if (isAsked && !(await isAnswered(address))) return SILENT;
+    const claims = judge(address);
+    return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
+  }
+
+  async function attestContainer(address: string, manner: AttestManner): Promise<Attestation> {
+    const claims = judge(address);
+    if (claims.live.length > 0 && claims.pending.length === 0) return verdictOn(address, claims);
+    if (claims.live.length === 0 && claims.pending.length > 0 && manner === "now") return STARTING;
+    const giveUpAt = clock.now() + HOLD_MS;
+    for (;;) {
+      const isHeard = await isAnswered(address);
+      const asked = judge(address);
+      if (asked.pending.length === 0) return asked.live.length > 0 || isHeard ? verdictOn(address, asked) : SILENT;
+      if (manner === "now" || clock.now() >= giveUpAt) return STARTING;
+      await within(clock, giveUpAt - clock.now(), roster.learn(asked.pending), undefined);
+      const learned = judge(address);
+      if (learned.live.length > 0 && learned.pending.length === 0) return verdictOn(address, learned);
+      if (clock.now() >= giveUpAt) return STARTING;
+      await sleep(clock, LOOK_AGAIN_MS);
+    }
+  }
+
+  return (address, manner) => {
+    const workloads = named.get(address);
+    return workloads ? attestNamed(address, workloads) : attestContainer(address, manner);
+  };
+}
+
+function createJudge({ roster, processTable }: AttestParts): (address: string) => Claims {
+  return (address) => {
+    const { claimants, pending } = roster.claimsOn(address);
+    const live: Workload[] = [];
+    for (const claimant of claimants) {
+      const freshness = freshnessOf(processTable, claimant, address);
+      if (freshness === "fresh") live.push(claimant.workload);
+      else if (freshness === "dead") roster.drop(claimant.workload.id);
+      else void roster.learn([claimant.workload.id]);
+    }
+    return { live, pending };
+  };
+}
+
+/** The verdict on what is settled; who shares an address is told once until that changes. */
+function createVerdict(emit: Emit): (address: string, claims: Claims) => Attestation {
+  const told = new Map<string, string>();
+  return (address, { live, pending }) => {
+    const [workload] = live;
+    if (live.length + pending.length < 2) {
+      told.delete(address);
+      return workload ? { kind: "known", workload } : UNLISTED;
+    }
+    const claimants = [...live.map(labelOf), ...pending.map((id) => id.slice(0, 12))].sort();
+    if (told.get(address) !== claimants.join()) emit({ kind: "address-doubled", address, claimants });
+    told.set(address, claimants.join());
+    return DOUBLED;
+  };
+}
+
+function labelOf({ name, id }: Workload): string {
+  return id === undefined ? name : `${name} (${id.slice(0, 12)})`;
+}
+
+/** Asks the runtime who has an address, for as long as a request can wait; a slow runtime is told once until it answers again. */
+function createLookup({ runtimeName, roster, clock, emit }: AttestParts): (address: string) => Promise<boolean> {
+  let isSlow = false;
+  return async (address) => {
+    const outcome = await within(clock, ANSWER_MS, roster.lookup(address), "late");
+    if (outcome === "late" && !isSlow) emit({ kind: "runtime-slow", runtime: runtimeName, address, waitedMs: ANSWER_MS });
+    isSlow = outcome === "late";
+    return outcome === true;
+  };
+}

@@ -1,0 +1,52 @@
+import type { Clock } from "../clock.ts";
+import type { Emit } from "../events.ts";
+import { createAttest } from "./attest.ts";
+import { createAudience } from "./audience.ts";
+import type { ProcessTable } from "./process-table.ts";
+import { createRoster, EMPTY_ROSTER } from "./roster.ts";
+import type { ContainerRuntime } from "./runtime.ts";
+import { watchRuntime } from "./watch.ts";
+import type { Attestor, StaticWorkload, Workload } from "./workload.ts";
+
+/** Who is there, and who speaks. */
+export interface Identity extends Attestor {
+  /** Follows the runtime until `signal` aborts. It never rejects. Attestation does not wait for it: what it has not learned is asked. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Whether the inventory or the configuration has `address`. No proof: for limits alone. */
+  isListed(address: string): boolean;
+  /** Calls back for each workload as it becomes known, static ones when `run` begins, and again when its facts change. It must not throw. */
+  onWorkload(callback: (workload: Workload) => void): void;
+  /** Calls back for each container that ended or has another name now. It must not throw. */
+  onGone(callback: (workload: Workload) => void): void;
+}
+
+export interface IdentityParts {
+  /** Undefined: there are static workloads alone. */
+  readonly runtime: ContainerRuntime | undefined;
+  readonly processTable: ProcessTable;
+  readonly clock: Clock;
+  readonly staticWorkloads: readonly StaticWorkload[];
+  readonly emit: Emit;
+}
+
+/** Makes the identity room. It asks nothing of anyone before `run` or the first `attest`. */
+export function createIdentity({ runtime, processTable, clock, staticWorkloads, emit }: IdentityParts): Identity {
+  const audience = createAudience(emit);
+  const named = Map.groupBy(staticWorkloads.map(workloadOf), ({ addresses }) => addresses[0] ?? "");
+  const roster = runtime ? createRoster({ runtime, processTable, clock, emit, onChange: audience.tell }) : EMPTY_ROSTER;
+  return {
+    attest: createAttest({ runtimeName: runtime?.name ?? "none", roster, processTable, clock, named, emit }),
+    async run(signal) {
+      for (const workload of [...named.values()].flat()) audience.greet(workload);
+      if (runtime) await watchRuntime({ runtime, roster, clock, emit }, signal);
+      roster.hangUp();
+    },
+    isListed: (address) => named.has(address) || roster.claimsOn(address).claimants.length > 0,
+    onWorkload: audience.onWorkload,
+    onGone: audience.onGone,
+  };
+}
+
+function workloadOf({ name, address }: StaticWorkload): Workload {
+  return { kind: "static", name, id: undefined, image: undefined, labels: {}, networks: [], addresses: [address] };
+}

@@ -1,0 +1,142 @@
+import { isDeepStrictEqual } from "node:util";
+import { isInBlock } from "../address.ts";
+import type { RuntimeNetwork } from "./runtime.ts";
+import type { Workload } from "./workload.ts";
+
+/** A container with the process that proves it. */
+export interface Claimant {
+  readonly workload: Workload & { readonly id: string };
+  /** Its init process in the host's pid namespace, and the start time that tells it from a later process with the same number. */
+  readonly pid: number;
+  readonly startTime: string;
+  /** The runtime's own time stamp of this start. */
+  readonly startedAt: string;
+}
+
+/** What the runtime said last. It is a claim, never proof: `attestor.ts` asks the kernel each time. */
+export interface Inventory {
+  /** Containers with a process, as their inspection told. */
+  readonly inspected: ReadonlyMap<string, Claimant>;
+  readonly networks: ReadonlyMap<string, KnownNetwork>;
+  /** `inspected`, each with the addresses too that only a network tells of (Swarm's docker_gwbridge). */
+  readonly claimants: ReadonlyMap<string, Claimant>;
+  /** Address to the ids of all containers that are said to have it, with a process or without one yet. */
+  readonly byAddress: ReadonlyMap<string, readonly string[]>;
+}
+
+interface KnownNetwork {
+  readonly subnets: readonly string[];
+  readonly endpoints: RuntimeNetwork["endpoints"];
+}
+
+/** One thing learned about the runtime's world. Each can come late, twice or never: what was asked last holds. */
+export type Sighting =
+  | { readonly kind: "container"; readonly claimant: Claimant }
+  /** It exists, but has no process (yet). */
+  | { readonly kind: "container-idle"; readonly id: string }
+  | { readonly kind: "container-gone"; readonly id: string }
+  | { readonly kind: "networks"; readonly networks: readonly { readonly id: string; readonly subnets: readonly string[] }[] }
+  | { readonly kind: "network"; readonly network: Pick<RuntimeNetwork, "id" | "subnets" | "endpoints"> }
+  | { readonly kind: "network-gone"; readonly id: string }
+  | { readonly kind: "endpoint-gone"; readonly containerId: string; readonly networkId: string };
+
+export const EMPTY_INVENTORY: Inventory = { inspected: new Map(), networks: new Map(), claimants: new Map(), byAddress: new Map() };
+
+/** `inventory` after `sighting`; the same value when that brought nothing new. */
+export function withSighting(inventory: Inventory, sighting: Sighting): Inventory {
+  const inspected = inspectedAfter(inventory.inspected, sighting);
+  const networks = networksAfter(inventory.networks, sighting);
+  if (inspected === inventory.inspected && networks === inventory.networks) return inventory;
+  return { inspected, networks, ...indexed(inspected, networks) };
+}
+
+/** Who is said to have `address`: containers with a process, and ids of those that are known by their network alone. */
+export function claimsOn(inventory: Inventory, address: string): { readonly claimants: readonly Claimant[]; readonly pending: readonly string[] } {
+  const ids = inventory.byAddress.get(address) ?? [];
+  return {
+    claimants: ids.map((id) => inventory.claimants.get(id)).filter((claimant) => claimant !== undefined),
+    pending: ids.filter((id) => !inventory.claimants.has(id)),
+  };
+}
+
+/** The ids of the networks that could hold `address`. */
+export function networksOf(inventory: Inventory, address: string): readonly string[] {
+  return [...inventory.networks].filter(([, { subnets }]) => subnets.some((subnet) => isInBlock(address, subnet))).map(([id]) => id);
+}
+
+/** All containers to ask about so that `inventory` ends in the truth, when the runtime lists `listed`. */
+export function idsToInspect(inventory: Inventory, listed: readonly string[]): readonly string[] {
+  const onNetworks = [...inventory.networks.values()].flatMap(({ endpoints }) => [...endpoints.keys()]);
+  return [...new Set([...listed, ...inventory.inspected.keys(), ...onNetworks])];
+}
+
+function inspectedAfter(inspected: Inventory["inspected"], sighting: Sighting): Inventory["inspected"] {
+  switch (sighting.kind) {
+    case "container": {
+      const { id } = sighting.claimant.workload;
+      return isDeepStrictEqual(inspected.get(id), sighting.claimant) ? inspected : new Map(inspected).set(id, sighting.claimant);
+    }
+    case "container-idle":
+    case "container-gone":
+      return without(inspected, sighting.id);
+    default:
+      return inspected;
+  }
+}
+
+function networksAfter(networks: Inventory["networks"], sighting: Sighting): Inventory["networks"] {
+  switch (sighting.kind) {
+    case "networks": {
+      const listed = sighting.networks.map(({ id, subnets }) => [id, { subnets, endpoints: networks.get(id)?.endpoints ?? new Map() }] as const);
+      return changed(networks, new Map(listed));
+    }
+    case "network": {
+      const { id, subnets, endpoints } = sighting.network;
+      return changed(networks, new Map(networks).set(id, { subnets, endpoints }));
+    }
+    case "network-gone":
+      return without(networks, sighting.id);
+    case "endpoint-gone":
+      return withoutEndpoint(networks, sighting.containerId, (id) => id === sighting.networkId);
+    case "container-gone":
+      return withoutEndpoint(networks, sighting.id, () => true);
+    default:
+      return networks;
+  }
+}
+
+function withoutEndpoint(networks: Inventory["networks"], containerId: string, isMeant: (networkId: string) => boolean): Inventory["networks"] {
+  const isHeld = [...networks].some(([id, { endpoints }]) => isMeant(id) && endpoints.has(containerId));
+  if (!isHeld) return networks;
+  return new Map(
+    [...networks].map(([id, { subnets, endpoints }]) => [id, { subnets, endpoints: isMeant(id) ? without(endpoints, containerId) : endpoints }]),
+  );
+}
+
+function without<V>(map: ReadonlyMap<string, V>, key: string): ReadonlyMap<string, V> {
+  return map.has(key) ? new Map([...map].filter(([other]) => other !== key)) : map;
+}
+
+function changed<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V>): ReadonlyMap<string, V> {
+  return isDeepStrictEqual(before, after) ? before : after;
+}
+
+function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Pick<Inventory, "claimants" | "byAddress"> {
+  const addresses = new Map<string, Set<string>>([...inspected].map(([id, { workload }]) => [id, new Set(workload.addresses)]));
+  for (const { endpoints } of networks.values()) {
+    for (const [id, found] of endpoints) addresses.set(id, new Set([...(addresses.get(id) ?? []), ...found]));
+  }
+  const claimants = new Map<string, Claimant>();
+  const byAddress = new Map<string, string[]>();
+  for (const [id, own] of addresses) {
+    const claimant = inspected.get(id);
+    if (claimant) claimants.set(id, withAddresses(claimant, own));
+    for (const address of own) byAddress.set(address, [...(byAddress.get(address) ?? []), id]);
+  }
+  return { claimants, byAddress };
+}
+
+function withAddresses(claimant: Claimant, addresses: ReadonlySet<string>): Claimant {
+  if (addresses.size === claimant.workload.addresses.length) return claimant;
+  return { ...claimant, workload: { ...claimant.workload, addresses: [...addresses] } };
+}

@@ -1,0 +1,79 @@
+import type { Claimant } from "./inventory.ts";
+import { operatorLabels } from "./operator-labels.ts";
+import type { ProcessTable } from "./process-table.ts";
+import type { ContainerRuntime, InspectedContainer } from "./runtime.ts";
+
+/** What asking about one container gives. */
+export type Learned =
+  | { readonly kind: "container"; readonly claimant: Claimant }
+  | { readonly kind: "container-idle"; readonly id: string }
+  | { readonly kind: "container-gone"; readonly id: string };
+
+/** Learns one container; `known` is what was learned of it before. Rejects with RUNTIME_UNAVAILABLE. */
+export type Learn = (id: string, known: Claimant | undefined, signal: AbortSignal) => Promise<Learned>;
+
+/** A container that dies and starts again while it is looked at is looked at anew, this often. */
+const ATTEMPTS = 3;
+const IMAGES_KEPT = 512;
+
+/**
+ * Learns containers so that pid and start time surely belong to them: the runtime must name the same process of the same start before
+ * and after its start time is read, else the number may have gone to another process in between.
+ */
+export function createLearn(runtime: ContainerRuntime, processTable: ProcessTable): Learn {
+  const readImageLabels = rememberedImageLabels(runtime);
+
+  async function learnOnce(id: string, known: Claimant | undefined, signal: AbortSignal): Promise<Learned | undefined> {
+    const before = await runtime.inspectContainer(id, signal);
+    if (before === undefined) return { kind: "container-gone", id };
+    if (!before.isRunning || before.pid === undefined) return { kind: "container-idle", id };
+    const { pid, startedAt } = before;
+    const startTime = processTable.startTime(pid);
+    if (startTime === undefined) return undefined;
+    const isKnown = known?.pid === pid && known.startedAt === startedAt && known.startTime === startTime;
+    const after = isKnown ? before : await runtime.inspectContainer(id, signal);
+    if (!after?.isRunning || after.pid !== pid || after.startedAt !== startedAt) return undefined;
+    const labels = await countedLabels(after, signal);
+    return { kind: "container", claimant: { workload: workloadOf(after, labels), pid, startTime, startedAt } };
+  }
+
+  /** An image that cannot be looked at fails the whole: with a label too few, a binding further down would give another role. */
+  async function countedLabels({ labels, imageId }: InspectedContainer, signal: AbortSignal): Promise<InspectedContainer["labels"]> {
+    if (Object.keys(labels).length === 0) return labels;
+    return operatorLabels(labels, await readImageLabels(imageId ?? "", signal));
+  }
+
+  return async (id, known, signal) => {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const learned = await learnOnce(id, known, signal);
+      if (learned) return learned;
+    }
+    return { kind: "container-idle", id };
+  };
+}
+
+/** An image id names its content, so what was read once stays true. */
+function rememberedImageLabels(runtime: ContainerRuntime): ContainerRuntime["imageLabels"] {
+  const remembered = new Map<string, InspectedContainer["labels"]>();
+  return async (imageId, signal) => {
+    const labels = remembered.get(imageId) ?? (await runtime.imageLabels(imageId, signal));
+    remembered.set(imageId, labels);
+    const [oldest] = remembered.keys();
+    if (remembered.size > IMAGES_KEPT && oldest !== undefined) remembered.delete(oldest);
+    return labels;
+  };
+}
+
+function workloadOf(container: InspectedContainer, labels: InspectedContainer["labels"]): Claimant["workload"] {
+  // A container in another's network namespace has no address of its own, whatever a runtime copies there.
+  const networks = container.networkMode.startsWith("container:") ? [] : container.networks;
+  return {
+    kind: "container",
+    name: container.name,
+    id: container.id,
+    image: container.image,
+    labels,
+    networks: networks.map(({ name }) => name),
+    addresses: [...new Set(networks.flatMap(({ addresses }) => addresses))],
+  };
+}

@@ -1,0 +1,54 @@
+/** One container as a runtime's `inspect` tells it, reduced to what identity needs. */
+export interface InspectedContainer {
+  readonly id: string;
+  /** Without the leading slash. */
+  readonly name: string;
+  /** The image as the container was created with. */
+  readonly image: string;
+  /** What the image was resolved to at that time; undefined where the runtime does not say. */
+  readonly imageId: string | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly isRunning: boolean;
+  /** The init process in the host's pid namespace; undefined while there is none. */
+  readonly pid: number | undefined;
+  /** The runtime's own time stamp of this start; changes with every restart. */
+  readonly startedAt: string;
+  readonly networks: readonly { readonly name: string; readonly id: string; readonly addresses: readonly string[] }[];
+  /** `bridge`, `host`, `none`, a network's name, or `container:ID`. */
+  readonly networkMode: string;
+}
+
+/** A network and, for each container on it, its addresses there (canonical text). */
+export interface RuntimeNetwork {
+  readonly id: string;
+  readonly name: string;
+  readonly driver: string;
+  /** CIDR blocks of its address management. */
+  readonly subnets: readonly string[];
+  /** Container id to addresses. Other keys of a runtime (Swarm's `ingress-sbox`) are left out. */
+  readonly endpoints: ReadonlyMap<string, readonly string[]>;
+}
+
+export type RuntimeEvent =
+  | { readonly kind: "connected"; readonly containerId: string; readonly networkId: string }
+  | { readonly kind: "disconnected"; readonly containerId: string; readonly networkId: string }
+  | { readonly kind: "started"; readonly containerId: string }
+  | { readonly kind: "died"; readonly containerId: string }
+  | { readonly kind: "renamed"; readonly containerId: string }
+  | { readonly kind: "network-changed"; readonly networkId: string };
+
+/** A container runtime, read only. Every call may reject with RUNTIME_UNAVAILABLE. */
+export interface ContainerRuntime {
+  readonly name: string;
+  /** Ids of all running (also paused) containers. */
+  listContainers(signal: AbortSignal): Promise<readonly string[]>;
+  /** Undefined when there is no such container. */
+  inspectContainer(id: string, signal: AbortSignal): Promise<InspectedContainer | undefined>;
+  listNetworks(signal: AbortSignal): Promise<readonly { readonly id: string; readonly subnets: readonly string[] }[]>;
+  /** Undefined when there is no such network. */
+  inspectNetwork(id: string, signal: AbortSignal): Promise<RuntimeNetwork | undefined>;
+  /** The labels that an image itself carries. Rejects also when there is no such image: nothing is known of it then. */
+  imageLabels(imageId: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>>;
+  /** Events from the moment the subscription stands (`onOpen`), until `signal` aborts or the stream ends. */
+  watchEvents(onOpen: () => void, onEvent: (event: RuntimeEvent) => void, signal: AbortSignal): Promise<void>;
+}

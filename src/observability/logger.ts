@@ -1,0 +1,50 @@
+import { pino } from "pino";
+import type { Emit } from "../events.ts";
+import { logLineFor } from "./log-line.ts";
+import { prettyLine } from "./pretty-line.ts";
+
+/** Where lines go. `write` takes one line with its line feed. */
+export interface LogDestination {
+  write(line: string): void;
+}
+
+export interface LoggerOptions {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly format: "json" | "pretty";
+  readonly version: string;
+  readonly destination: LogDestination;
+}
+
+/** What must never be in a line, should it ever get into a field: the second net under the types of events. */
+const SECRET_FIELDS = ["secretAccessKey", "sessionToken", "imdsToken", "Token", "SecretAccessKey"];
+
+/** Turns events into log and audit lines, one event one line (JSON, or for people). It never throws into a room. */
+export function createLogger({ level, format, version, destination }: LoggerOptions): Emit {
+  const sink = format === "json" ? destination : { write: (text: string) => destination.write(prettyLine(text)) };
+  const logger = pino(
+    {
+      level: "debug",
+      messageKey: "message",
+      base: { "service.name": "imdsgate", "service.version": version },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: [...SECRET_FIELDS, ...SECRET_FIELDS.map((field) => `*.${field}`)],
+    },
+    sink,
+  );
+  const threshold = pino.levels.values[level] ?? 0;
+  return (event) => {
+    const line = logLineFor(event);
+    if (line.isAudit || (pino.levels.values[line.level] ?? 0) >= threshold) logger[line.level](line.fields, line.message);
+  };
+}
+
+/** A destination on standard error that never blocks: past 1 MiB of unread lines new ones are dropped. `flush` before the end. */
+export function standardErrorDestination(): LogDestination & { flush(): void } {
+  const destination = pino.destination({ fd: 2, sync: false, maxLength: 1_048_576 });
+  destination.on("error", () => {});
+  return {
+    write: (line) => void destination.write(line),
+    flush: () => destination.flushSync(),
+  };
+}

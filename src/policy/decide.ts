@@ -1,0 +1,99 @@
+import { isInBlock } from "../address.ts";
+import type { Workload } from "../identity/workload.ts";
+import { matchesGlob } from "./glob.ts";
+import { type RoleArn, type RoleReference, roleInAccount } from "./role-arn.ts";
+import type { RoleBinding, Selector } from "./role-binding.ts";
+import { sessionNameFor } from "./session-name.ts";
+
+/** What the operator allows one workload: the role, and all that makes its session different from another's. */
+export interface Grant {
+  readonly role: RoleArn;
+  readonly sessionName: string;
+  readonly externalId: string | undefined;
+  readonly durationSeconds: number;
+  /** The binding that decided, as the operator wrote it: `name:php=php-role`, or `default-role`. */
+  readonly binding: string;
+}
+
+/** Where this host is. What is not known yet is undefined. */
+export interface HostFacts {
+  readonly region: string | undefined;
+  readonly partition: string | undefined;
+  readonly account: string | undefined;
+}
+
+export type Decision =
+  | { readonly kind: "grant"; readonly grant: Grant }
+  /** A binding applies, but its bare role name needs a host fact that is not known yet: 500, never 404. */
+  | { readonly kind: "pending"; readonly missing: "account" | "partition"; readonly binding: string }
+  | { readonly kind: "none" };
+
+/** What the operator decided, parsed. */
+export interface Policy {
+  /** In the operator's order: the first match wins. */
+  readonly bindings: readonly RoleBinding[];
+  /** For known workloads without a binding. */
+  readonly defaultRole: RoleReference | undefined;
+  /** The template of session names, as `parseSessionName` accepts it. */
+  readonly sessionName: string;
+  readonly durationSeconds: number;
+  /** Role (as the operator wrote it: alias, name or ARN) to external id. */
+  readonly externalIds: ReadonlyMap<string, string>;
+  /** This host's name, for {host} in session names. */
+  readonly host: string;
+}
+
+/**
+ * What `policy` says of a known workload. The first binding that matches decides, also when it can not be carried out yet;
+ * the default role is for known workloads without a binding.
+ */
+export function decide(workload: Workload, policy: Policy, hostFacts: HostFacts): Decision {
+  const bound = policy.bindings.find(({ selector }) => selects(selector, workload));
+  const reference = bound?.role ?? policy.defaultRole;
+  if (!reference) return { kind: "none" };
+  const binding = bound?.text ?? "default-role";
+  const role = resolveRole(reference, hostFacts);
+  if ("missing" in role) return { kind: "pending", missing: role.missing, binding };
+  return {
+    kind: "grant",
+    grant: {
+      role,
+      sessionName: sessionNameFor(policy.sessionName, workload, policy.host),
+      externalId: bound?.externalId ?? policy.externalIds.get(reference.text) ?? policy.externalIds.get(role.arn),
+      durationSeconds: policy.durationSeconds,
+      binding,
+    },
+  };
+}
+
+/** The role that `reference` means on this host, or the fact that a bare name still waits for. */
+function resolveRole(reference: RoleReference, { account, partition }: HostFacts): RoleArn | { readonly missing: "account" | "partition" } {
+  if (reference.kind === "arn") return reference.role;
+  if (account === undefined) return { missing: "account" };
+  if (partition === undefined) return { missing: "partition" };
+  return roleInAccount(reference.name, partition, account);
+}
+
+/** Whether a binding with `selector` is for `workload`. A static workload has a name and an address, and is selected by these alone. */
+function selects(selector: Selector, workload: Workload): boolean {
+  switch (selector.kind) {
+    case "name":
+      return matchesGlob(selector.pattern, workload.name);
+    case "ip":
+      return workload.addresses.some((address) => isInBlock(address, selector.block));
+    case "image":
+      return workload.kind === "container" && workload.image !== undefined && matchesGlob(selector.pattern, workload.image);
+    case "label":
+      return hasLabel(workload, selector.key, selector.pattern);
+    case "compose":
+      return (
+        hasLabel(workload, "com.docker.compose.project", selector.project) &&
+        hasLabel(workload, "com.docker.compose.service", selector.service)
+      );
+  }
+}
+
+function hasLabel(workload: Workload, key: string, pattern: string): boolean {
+  if (workload.kind !== "container" || !Object.hasOwn(workload.labels, key)) return false;
+  return matchesGlob(pattern, workload.labels[key] ?? "");
+}

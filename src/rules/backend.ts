@@ -1,0 +1,14 @@
+import type { RuleSet } from "./rule-set.ts";
+
+export type BackendName = "nftables" | "iptables-nft" | "iptables-legacy";
+
+/** One tool's way of putting a rule set into the kernel. */
+export interface Backend {
+  readonly name: BackendName;
+  /** Replaces our rules as a whole. Throws RULES_TOOL_MISSING, RULES_NOT_PERMITTED or RULES_FAILED. */
+  apply(ruleSet: RuleSet): Promise<void>;
+  /** Leaves the host as it was before our first `apply`, and tells whether there was anything of ours. Throws like `apply`. */
+  remove(): Promise<boolean>;
+  /** The text that `apply` would load on a host that has none of our rules, for people to read. */
+  render(ruleSet: RuleSet): string;
+}

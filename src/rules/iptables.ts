@@ -1,0 +1,160 @@
+import type { RunCommand } from "../run-command.ts";
+import { absentParts, deleteLeftovers } from "./added-tables.ts";
+import type { Backend } from "./backend.ts";
+import { type DumpedTable, parseDump } from "./iptables-dump.ts";
+import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
+import { runTool } from "./tool.ts";
+
+/** The address family, with what differs between the two texts. */
+export interface Family {
+  /** As nft names it. */
+  readonly name: "ip" | "ip6";
+  readonly address: string;
+  readonly program: "iptables" | "ip6tables";
+}
+
+export const FAMILIES: readonly Family[] = [
+  { name: "ip", address: IMDS_IPV4, program: "iptables" },
+  { name: "ip6", address: IMDS_IPV6, program: "ip6tables" },
+];
+
+/** What of ours a host already holds in one family. */
+export interface Present {
+  /** `-A` lines of the built-in chains that jump to ours, without the `-A `. */
+  readonly jumps: (table: string) => readonly string[];
+  /** Chains of ours. */
+  readonly chains: (table: string) => readonly string[];
+  /** Tables and built-in chains that were not there before us, as `mangle` and `mangle/INPUT`. */
+  readonly added: readonly string[];
+}
+
+const CHAIN = "IMDSGATE-";
+const ADDED = "imdsgate added: ";
+const NOTHING: Present = { jumps: () => [], chains: () => [], added: [] };
+
+/** One `iptables-restore --noflush` script: each table is replaced as a single transaction, the closed part first. */
+export function iptablesScript(ruleSet: RuleSet, family: Family, present: Present = NOTHING): string {
+  return [
+    // Not in filter: Docker puts its own ACCEPT at the head of that FORWARD chain whenever it starts.
+    ...table("mangle", [...forwardChain(family, present.added), ...inputChain(ruleSet, family)], present),
+    ...table("filter", acceptChain(ruleSet, family), present),
+    ...table("nat", redirectChain(ruleSet, family), present),
+    "",
+  ].join("\n");
+}
+
+function table(name: string, rules: readonly string[], present: Present): string[] {
+  const own = rules.filter((rule) => rule.startsWith(`-A ${CHAIN}`));
+  const jumps = rules.filter((rule) => rule.startsWith("-I "));
+  const chains = jumps.map((rule) => rule.replace(/^.* /, ""));
+  // "--noflush" empties a chain that is declared, so the old rules need no line of their own; old jumps do.
+  const removals = present.jumps(name).map((jump) => `-D ${jump}`);
+  return [`*${name}`, ...chains.map((chain) => `:${chain} - [0:0]`), ...own, ...removals, ...jumps, "COMMIT"];
+}
+
+function redirectChain(ruleSet: RuleSet, { address }: Family): string[] {
+  const rules = ruleSet.parts === "closed" ? [] : redirectRules(ruleSet);
+  return [...rules.map((rule) => `-A ${CHAIN}PRE ${rule}`), `-I PREROUTING 1 -d ${address} -j ${CHAIN}PRE`];
+}
+
+function redirectRules(ruleSet: RuleSet): string[] {
+  const redirect = (from: string) => `${from}-p tcp --dport ${IMDS_PORT} -j REDIRECT --to-ports ${ruleSet.gatewayPort}`;
+  const loopback = "-i lo -j RETURN";
+  if (ruleSet.workloadInterfaces.length === 0) {
+    return [loopback, ...ruleSet.uplinkInterfaces.map((name) => `-i ${name} -j RETURN`), redirect("")];
+  }
+  return [loopback, ...ruleSet.workloadInterfaces.map((name) => redirect(`-i ${name.replace(/\*$/, "+")} `))];
+}
+
+function forwardChain({ address }: Family, added: readonly string[]): string[] {
+  const comment = added.length === 0 ? "" : `-m comment --comment "${ADDED}${added.join(" ")}" `;
+  return [`-A ${CHAIN}FWD ${comment}-j DROP`, `-I FORWARD 1 -d ${address} -j ${CHAIN}FWD`];
+}
+
+function inputChain({ gatewayPort }: RuleSet, family: Family): string[] {
+  return [
+    `-A ${CHAIN}IN ${redirected(gatewayPort, family)} -j RETURN`,
+    `-A ${CHAIN}IN -p tcp --dport ${gatewayPort} -j DROP`,
+    // Where this very host owns an IMDS address (an embedded IMDS), packets to it are not forwarded.
+    `-A ${CHAIN}IN ! -i lo -d ${family.address} -j DROP`,
+    `-I INPUT 1 -j ${CHAIN}IN`,
+  ];
+}
+
+/** Lets redirected requests in where the host's own INPUT chain would refuse them. */
+function acceptChain({ gatewayPort }: RuleSet, family: Family): string[] {
+  return [`-A ${CHAIN}IN ${redirected(gatewayPort, family)} -j ACCEPT`, `-I INPUT 1 -j ${CHAIN}IN`];
+}
+
+function redirected(gatewayPort: number, { address }: Family): string {
+  return `-p tcp --dport ${gatewayPort} -m conntrack --ctstate DNAT --ctorigdst ${address} --ctorigdstport ${IMDS_PORT}`;
+}
+
+/** iptables: chains of our own, called from the first line of the built-in ones. `program` is what this host calls the variant. */
+export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", program = `iptables-${variant}`): Backend {
+  const tool = (family: Family, what: string) => `${program.replace(/^iptables/, family.program)}-${what}`;
+
+  async function restore(family: Family, input: string): Promise<void> {
+    await runTool(run, { program: tool(family, "restore"), args: ["--noflush", "-w", "5"], input });
+  }
+  async function readPresent(family: Family): Promise<Present> {
+    return presentIn(parseDump(await runTool(run, { program: tool(family, "save"), args: [] })));
+  }
+
+  return {
+    name: `iptables-${variant}`,
+    async apply(ruleSet) {
+      for (const family of await listFamilies(run)) {
+        const present = await readPresent(family);
+        const absent = variant === "nft" ? await absentParts(run, family.name) : [];
+        const added = [...new Set([...present.added, ...absent])].sort();
+        await restore(family, iptablesScript(ruleSet, family, { ...present, added }));
+      }
+    },
+    async remove() {
+      let wasThere = false;
+      for (const family of await listFamilies(run)) {
+        const present = await readPresent(family);
+        const script = removalScript(present);
+        if (script === undefined) continue;
+        wasThere = true;
+        await restore(family, script);
+        if (variant === "nft") await deleteLeftovers(run, family.name, present.added);
+      }
+      return wasThere;
+    },
+    render: (ruleSet) =>
+      FAMILIES.map((family) => `# ${tool(family, "restore")} --noflush -w 5\n${iptablesScript(ruleSet, family)}`).join("\n"),
+  };
+}
+
+/** A kernel without IPv6 has no ip6tables, and no packets that would need it. */
+async function listFamilies(run: RunCommand): Promise<readonly Family[]> {
+  const { exitCode } = await run("test", ["-e", "/proc/net/if_inet6"]);
+  return exitCode === 0 ? FAMILIES : FAMILIES.filter(({ name }) => name === "ip");
+}
+
+function presentIn(dump: readonly DumpedTable[]): Present {
+  const rulesOf = (name: string) => dump.filter((dumped) => dumped.name === name).flatMap(({ rules }) => rules);
+  const isOwn = (rule: string) => rule.startsWith(CHAIN);
+  const [, added = ""] = new RegExp(`"${ADDED}([^"]*)"`).exec(rulesOf("mangle").filter(isOwn).join("\n")) ?? [];
+  return {
+    jumps: (name) => rulesOf(name).filter((rule) => !isOwn(rule) && / -[jg] IMDSGATE-/.test(rule)),
+    chains: (name) =>
+      dump.filter((dumped) => dumped.name === name).flatMap(({ chains }) => [...chains.keys()].filter((chain) => chain.startsWith(CHAIN))),
+    added: added.split(" ").filter((part) => part !== ""),
+  };
+}
+
+function removalScript(present: Present): string | undefined {
+  const tables = ["nat", "filter", "mangle"].filter((name) => present.chains(name).length > 0);
+  if (tables.length === 0) return undefined;
+  const lines = tables.flatMap((name) => [
+    `*${name}`,
+    ...present.jumps(name).map((jump) => `-D ${jump}`),
+    ...present.chains(name).map((chain) => `-F ${chain}`),
+    ...present.chains(name).map((chain) => `-X ${chain}`),
+    "COMMIT",
+  ]);
+  return `${lines.join("\n")}\n`;
+}

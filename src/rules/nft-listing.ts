@@ -1,0 +1,43 @@
+/** What `nft -j list …` printed, reduced to what stands where. */
+export interface NftListing {
+  readonly tables: readonly { readonly family: string; readonly name: string }[];
+  readonly chains: readonly { readonly family: string; readonly table: string; readonly name: string; readonly policy: string | undefined }[];
+  readonly rules: readonly { readonly family: string; readonly table: string; readonly chain: string }[];
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Parses the JSON of `nft -j list`. What it does not know is left out; text that is no JSON is an empty listing. */
+export function parseNftListing(text: string): NftListing {
+  const items = itemsOf(text);
+  const all = (kind: string) => items.flatMap((item) => (isFields(item[kind]) ? [item[kind]] : []));
+  return {
+    tables: all("table").map((table) => ({ family: textOf(table, "family"), name: textOf(table, "name") })),
+    chains: all("chain").map((chain) => ({
+      family: textOf(chain, "family"),
+      table: textOf(chain, "table"),
+      name: textOf(chain, "name"),
+      policy: typeof chain["policy"] === "string" ? chain["policy"] : undefined,
+    })),
+    rules: all("rule").map((rule) => ({ family: textOf(rule, "family"), table: textOf(rule, "table"), chain: textOf(rule, "chain") })),
+  };
+}
+
+function itemsOf(text: string): readonly Fields[] {
+  try {
+    const root: unknown = JSON.parse(text);
+    const list = isFields(root) ? root["nftables"] : undefined;
+    return Array.isArray(list) ? list.filter(isFields) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null;
+}
+
+function textOf(fields: Fields, key: string): string {
+  const value = fields[key];
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,99 @@
+import { hasCode, ImdsgateError } from "../errors.ts";
+import type { RunCommand } from "../run-command.ts";
+import type { Backend, BackendName } from "./backend.ts";
+import { chooseBackend, type RulesProbe, type RulesWish } from "./choose-backend.ts";
+import { endOldFlows, type OldFlows } from "./conntrack.ts";
+import { listUplinks } from "./default-route.ts";
+import { iptablesBackend } from "./iptables.ts";
+import { nftablesBackend } from "./nftables.ts";
+import { probeRules } from "./probe.ts";
+import type { RuleSet } from "./rule-set.ts";
+
+/** The kernel's rules of this host, by the backend that was chosen for it. */
+export interface Rules {
+  readonly backend: BackendName;
+  /** Why this backend, in one sentence. */
+  readonly reason: string;
+  /**
+   * Puts the closed part or all in, replacing what stands, takes out what another backend of ours left, and ends
+   * connections that are older. Throws RULES_TOOL_MISSING, RULES_NOT_PERMITTED or RULES_FAILED.
+   */
+  apply(parts: RuleSet["parts"], gatewayPort: number): Promise<OldFlows>;
+  /** The text that `apply` would load. Throws like `apply`, but needs no privilege. */
+  render(parts: RuleSet["parts"], gatewayPort: number): Promise<string>;
+  /** As `removeAllRules`. */
+  remove(): Promise<readonly BackendName[]>;
+}
+
+/**
+ * Looks at the host and chooses how the rules go in; changes nothing. `interfaces` are those of `--interface`: names, or
+ * beginnings with a trailing `*`. Throws RULES_TOOL_MISSING, or CONFIG_INVALID for an interface that cannot be one.
+ */
+export async function createRules(run: RunCommand, wish: RulesWish, interfaces: readonly string[]): Promise<Rules> {
+  for (const name of interfaces) refuseUnlikelyName(name);
+  const probe = await probeRules(run);
+  const { backend: name, program, reason } = chooseBackend(wish, probe);
+  const chosen = name === "nftables" ? nftablesBackend(run) : iptablesBackend(run, name === "iptables-nft" ? "nft" : "legacy", program);
+
+  async function ruleSetOf(parts: RuleSet["parts"], gatewayPort: number): Promise<RuleSet> {
+    const uplinkInterfaces = await listUplinks(run);
+    for (const uplink of uplinkInterfaces) refuseUnlikelyName(uplink);
+    return { parts, gatewayPort, uplinkInterfaces, workloadInterfaces: interfaces };
+  }
+
+  return {
+    backend: chosen.name,
+    reason,
+    async apply(parts, gatewayPort) {
+      await chosen.apply(await ruleSetOf(parts, gatewayPort));
+      // Only now, so that at no moment neither of the two stands.
+      for (const other of backendsOf(run, probe)) if (other.name !== chosen.name) await removeIfPermitted(other);
+      return endOldFlows(run);
+    },
+    async render(parts, gatewayPort) {
+      return chosen.render(await ruleSetOf(parts, gatewayPort));
+    },
+    remove: () => removeFrom(backendsOf(run, probe)),
+  };
+}
+
+/**
+ * Takes our rules out, whichever backends put them in, and names those. Containers then reach the real IMDS, and the
+ * host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED.
+ */
+export async function removeAllRules(run: RunCommand): Promise<readonly BackendName[]> {
+  return removeFrom(backendsOf(run, await probeRules(run)));
+}
+
+async function removeFrom(backends: readonly Backend[]): Promise<readonly BackendName[]> {
+  const removed: BackendName[] = [];
+  for (const backend of backends) if (await backend.remove()) removed.push(backend.name);
+  return removed;
+}
+
+/** With CAP_NET_ADMIN alone iptables-legacy may not be looked into; then it was not us who put anything there. */
+async function removeIfPermitted(backend: Backend): Promise<void> {
+  try {
+    await backend.remove();
+  } catch (error) {
+    if (!hasCode(error, "RULES_NOT_PERMITTED")) throw error;
+  }
+}
+
+/** Every backend whose tool is on this host: no other can have left anything that we could take out. */
+function backendsOf(run: RunCommand, probe: RulesProbe): Backend[] {
+  return [
+    ...(probe.hasNft ? [nftablesBackend(run)] : []),
+    ...(probe.nft === undefined ? [] : [iptablesBackend(run, "nft", probe.nft.program)]),
+    ...(probe.legacy === undefined ? [] : [iptablesBackend(run, "legacy", probe.legacy.program)]),
+  ];
+}
+
+/** Names stand in the rules' text, so one that a tool could read otherwise must never get there. */
+function refuseUnlikelyName(name: string): void {
+  if (/^(\*|[A-Za-z0-9_.][A-Za-z0-9_.@:-]{0,14}\*?)$/.test(name)) return;
+  throw new ImdsgateError(
+    "CONFIG_INVALID",
+    `"${name}" is no interface name that rules can hold: up to 15 of A-Z a-z 0-9 _ . @ : - and perhaps a * at the end, as in --interface 'br-*'.`,
+  );
+}

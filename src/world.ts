@@ -1,0 +1,45 @@
+import { randomBytes } from "node:crypto";
+import net from "node:net";
+import type { Duplex } from "node:stream";
+import type { Endpoint } from "./address.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import type { BaseCredentials, Sts } from "./credentials/assume-role.ts";
+import { sdkCredentials } from "./credentials/operator-credentials.ts";
+import { awsSts } from "./credentials/sts.ts";
+import { dockerRuntime } from "./identity/docker.ts";
+import { type ProcessTable, procProcessTable } from "./identity/process-table.ts";
+import type { ContainerRuntime } from "./identity/runtime.ts";
+import { type RunCommand, runCommand } from "./run-command.ts";
+
+/** Opens a connection. The stream emits `connect` or `error`; each side may end before the other. */
+export type Connect = (endpoint: Endpoint) => Duplex;
+
+/** Every effect that the rooms have on the outside, but for listening. A simulation replaces this value, nothing else. */
+export interface World {
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly runCommand: RunCommand;
+  readonly connect: Connect;
+  readonly processTable: ProcessTable;
+  /** Undefined with `--runtime none`. */
+  readonly runtime: ContainerRuntime | undefined;
+  readonly sts: Sts;
+  /** Keys from the environment, a profile, SSO or a web identity; undefined when none of them is configured. */
+  readonly operatorCredentials: () => Promise<BaseCredentials | undefined>;
+}
+
+/** The real world for `config`. Making it has no effect. */
+export function createWorld(config: Config): World {
+  return {
+    clock: systemClock,
+    random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
+    runCommand,
+    connect: ({ host, port }) => net.connect({ host, port, allowHalfOpen: true, noDelay: true }),
+    processTable: procProcessTable(config.procRoot),
+    runtime: config.runtime === "docker" ? dockerRuntime(config.dockerSocket, systemClock) : undefined,
+    sts: awsSts(config.stsEndpoint),
+    operatorCredentials: sdkCredentials(config.upstream),
+  };
+}

@@ -1,0 +1,3 @@
+import { splitOfRoles } from "./split-of-roles.ts";
+
+splitOfRoles("nftables");

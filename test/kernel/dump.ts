@@ -1,0 +1,23 @@
+import type { Namespace } from "./namespace.ts";
+
+/**
+ * Every rule of a host, of every tool and family, without counters and dates. A built-in table of iptables-legacy that
+ * holds nothing is left out: no program can take it out of the kernel once it was looked into.
+ */
+export async function dumpRules(host: Namespace): Promise<string> {
+  const programs = ["iptables-nft-save", "ip6tables-nft-save", "iptables-legacy-save", "ip6tables-legacy-save"];
+  const saved = await Promise.all(programs.map((program) => host.sh(program, [])));
+  const nft = await host.sh("nft", ["-s", "list", "ruleset"]);
+  return [`# nft\n${withoutCounters(nft)}`, ...saved.map((text, index) => `# ${programs[index]}\n${tablesOf(text)}`)].join("\n");
+}
+
+/** `-s` leaves out the counters of rules, but those of iptables-nft keep theirs in some versions. */
+function withoutCounters(text: string): string {
+  return text.replace(/ packets \d+ bytes \d+/g, "");
+}
+
+function tablesOf(text: string): string {
+  const lines = text.split("\n").filter((line) => !line.startsWith("#"));
+  const tables = lines.join("\n").replace(/ \[\d+:\d+\]/g, "").split(/^(?=\*)/m);
+  return tables.filter((table) => /^-A/m.test(table) || /^:\S+ (?!ACCEPT)/m.test(table)).sort().join("");
+}

@@ -1,0 +1,166 @@
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Backend } from "../../src/rules/backend.ts";
+import { iptablesBackend } from "../../src/rules/iptables.ts";
+import { nftablesBackend } from "../../src/rules/nftables.ts";
+import { probeRules } from "../../src/rules/probe.ts";
+import type { RuleSet } from "../../src/rules/rule-set.ts";
+import { createRules, removeAllRules } from "../../src/rules/rules.ts";
+import type { RunCommand } from "../../src/run-command.ts";
+import { dumpRules } from "./dump.ts";
+import { type Namespace, startHostNamespace } from "./namespace.ts";
+
+const ALL: RuleSet = { parts: "all", gatewayPort: 18169, uplinkInterfaces: ["eth0"], workloadInterfaces: [] };
+
+type Name = Backend["name"];
+
+const BACKENDS: Readonly<Record<Name, (run: RunCommand) => Backend>> = {
+  nftables: nftablesBackend,
+  "iptables-nft": (run) => iptablesBackend(run, "nft"),
+  "iptables-legacy": (run) => iptablesBackend(run, "legacy"),
+};
+
+/** Rules of others: a table of nft, Docker-like chains of both iptables variants, one of them only half there. */
+const FOREIGN_NFT = `
+table inet firewall {
+  set admins { type ipv4_addr; elements = { 10.0.0.1 }; }
+  chain input { type filter hook input priority filter; policy accept; ip saddr @admins accept; tcp dport 25 drop; }
+}
+table ip filter {
+  chain FORWARD { type filter hook forward priority filter; policy drop; }
+}
+`;
+const FOREIGN_IPTABLES = `*nat
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+COMMIT
+*filter
+:DOCKER-USER - [0:0]
+-A FORWARD -j DOCKER-USER
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+COMMIT
+`;
+
+const HOSTS: readonly { host: string; prepare: (namespace: Namespace) => Promise<void> }[] = [
+  { host: "a host without any rules", prepare: async () => {} },
+  {
+    host: "a host with rules of others",
+    prepare: async ({ sh }) => {
+      await sh("nft", ["-f", "-"], FOREIGN_NFT);
+      await sh("iptables-nft-restore", ["--noflush"], FOREIGN_IPTABLES);
+      await sh("iptables-legacy-restore", ["--noflush", "-w"], FOREIGN_IPTABLES);
+      await sh("ip6tables-legacy", ["-w", "-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "DROP"]);
+    },
+  },
+];
+
+const CASES = HOSTS.flatMap(({ host, prepare }) =>
+  (["nftables", "iptables-nft", "iptables-legacy"] as const).map((name) => ({ host, prepare, name })),
+);
+
+async function startHost(prepare: (namespace: Namespace) => Promise<void>): Promise<Namespace> {
+  const host = await startHostNamespace();
+  onTestFinished(() => host[Symbol.asyncDispose]());
+  await prepare(host);
+  return host;
+}
+
+describe.for(CASES)("$name on $host", ({ name, prepare }) => {
+  test("applying twice is the same as once, and going to the closed part and back too", async () => {
+    const host = await startHost(prepare);
+    const backend = BACKENDS[name](host.run);
+    const before = await dumpRules(host);
+    await backend.apply(ALL);
+    const once = await dumpRules(host);
+    expect(once).not.toBe(before);
+    await backend.apply(ALL);
+    expect(await dumpRules(host)).toBe(once);
+    await backend.apply({ ...ALL, parts: "closed", gatewayPort: 18170 });
+    expect(await dumpRules(host)).not.toBe(once);
+    await backend.apply(ALL);
+    expect(await dumpRules(host)).toBe(once);
+  });
+
+  test("the removal leaves the host as it was before the first apply", async () => {
+    const host = await startHost(prepare);
+    const backend = BACKENDS[name](host.run);
+    const before = await dumpRules(host);
+    await backend.apply({ ...ALL, parts: "closed" });
+    await backend.apply(ALL);
+    // Another process removes: what it needs to know stands in the rules themselves.
+    expect(await removeAllRules(host.run)).toEqual([name]);
+    expect(await dumpRules(host)).toBe(before);
+    expect(await removeAllRules(host.run)).toEqual([]);
+    expect(await dumpRules(host)).toBe(before);
+  });
+
+  test("foreign rules stay, line by line", async () => {
+    const host = await startHost(prepare);
+    const before = (await dumpRules(host)).split("\n");
+    await BACKENDS[name](host.run).apply(ALL);
+    const after = new Set((await dumpRules(host)).split("\n"));
+    expect(before.filter((line) => !after.has(line))).toEqual([]);
+  });
+
+  test("a look at the host changes nothing, not even the list of registered tables", async () => {
+    const host = await startHost(prepare);
+    const names = () => host.sh("cat", ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"]);
+    const before = { rules: await dumpRules(host), names: await names() };
+    await probeRules(host.run);
+    expect({ rules: await dumpRules(host), names: await names() }).toEqual(before);
+  });
+});
+
+const LEGACY_IN_USE = ["-w", "-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "DROP"];
+
+test.for<{ from: Name; to: Name }>([
+  { from: "iptables-nft", to: "nftables" },
+  { from: "iptables-legacy", to: "nftables" },
+  { from: "nftables", to: "iptables-nft" },
+  { from: "iptables-legacy", to: "iptables-nft" },
+  { from: "nftables", to: "iptables-legacy" },
+  { from: "iptables-nft", to: "iptables-legacy" },
+])("a change from $from to $to leaves nothing of the first", async ({ from, to }) => {
+  const prepare = async ({ sh }: Namespace) => {
+    if (to === "iptables-legacy") await sh("iptables-legacy", LEGACY_IN_USE);
+  };
+  const [fresh, changed] = [await startHost(prepare), await startHost(prepare)];
+  await BACKENDS[from](changed.run).apply(ALL);
+  for (const host of [fresh, changed]) {
+    const rules = await createRules(host.run, to === "nftables" ? "nftables" : "iptables", []);
+    expect(rules.backend).toBe(to);
+    await rules.apply("all", 18169);
+  }
+  expect(await dumpRules(changed)).toBe(await dumpRules(fresh));
+});
+
+test("a table that somebody else came to use stays when our rules go", async () => {
+  const host = await startHost(async () => {});
+  await iptablesBackend(host.run, "nft").apply(ALL);
+  await host.sh("iptables-nft", ["-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "DROP"]);
+  await host.sh("ip6tables-nft", ["-P", "INPUT", "DROP"]);
+  await removeAllRules(host.run);
+  expect(await host.sh("nft", ["-s", "list", "ruleset"])).toBe(`table ip filter {
+\tchain INPUT {
+\t\ttype filter hook input priority filter; policy accept;
+\t\ttcp dport 25 counter drop
+\t}
+}
+table ip6 filter {
+\tchain INPUT {
+\t\ttype filter hook input priority filter; policy drop;
+\t}
+}
+`);
+});
+
+test("text that the kernel refuses leaves the old rules standing", async () => {
+  const host = await startHost(async () => {});
+  for (const backend of [nftablesBackend(host.run), iptablesBackend(host.run, "nft"), iptablesBackend(host.run, "legacy")]) {
+    await backend.apply(ALL);
+    const before = await dumpRules(host);
+    await expect(backend.apply({ ...ALL, gatewayPort: 70_000 })).rejects.toMatchObject({ code: "RULES_FAILED" });
+    expect(await dumpRules(host)).toBe(before);
+    await backend.remove();
+  }
+});

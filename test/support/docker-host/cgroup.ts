@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+const PREFIX = "imdsgate-test-";
+const TRIES = 200;
+
+/** Makes a cgroup for one Docker host, named after this process, and removes those whose process is gone. Gives its folder. */
+export async function makeCgroup(name: string): Promise<string> {
+  const mount = cgroup2Mount();
+  for (const left of readdirSync(mount).filter((entry) => entry.startsWith(PREFIX) && !isAlive(entry))) await removeCgroup(join(mount, left));
+  const folder = join(mount, `${PREFIX}${process.pid}-${name}`);
+  mkdirSync(folder);
+  return folder;
+}
+
+/** Ends what still runs in a cgroup of ours and removes it with all below it. */
+export async function removeCgroup(folder: string): Promise<void> {
+  for (let tries = 0; existsSync(folder); tries += 1) {
+    writeFileSync(join(folder, "cgroup.kill"), "1");
+    try {
+      removeTree(folder);
+    } catch (error) {
+      // the kernel empties a cgroup a moment after its last process was killed
+      if (tries === TRIES) throw new Error(`cannot remove ${folder}`, { cause: error });
+      await delay(20);
+    }
+  }
+}
+
+function removeTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) if (entry.isDirectory()) removeTree(join(folder, entry.name));
+  rmdirSync(folder);
+}
+
+function isAlive(entry: string): boolean {
+  return existsSync(`/proc/${entry.slice(PREFIX.length).split("-")[0]}`);
+}
+
+function cgroup2Mount(): string {
+  const line = readFileSync("/proc/mounts", "utf8")
+    .split("\n")
+    .find((mount) => mount.split(" ")[2] === "cgroup2");
+  const folder = line?.split(" ")[1];
+  if (folder === undefined) throw new Error("this machine has no cgroup2 mount");
+  return folder;
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "../../src/clock.ts";
+
+/** A clock that stands still until it is moved. */
+export interface HandMovedClock extends Clock {
+  /** Moves on by `ms`, and calls what falls due on the way, in order, at its own time. */
+  advance(ms: number): void;
+  /** Milliseconds until the next timer; undefined when none is set. */
+  untilNext(): number | undefined;
+}
+
+interface Timer {
+  readonly at: number;
+  readonly act: () => void;
+}
+
+/** A hand-moved clock that begins at `start` (milliseconds since the epoch). */
+export function handMovedClock(start = Date.UTC(2026, 10, 24, 2, 0, 0)): HandMovedClock {
+  const timers = new Set<Timer>();
+  let time = start;
+  const next = (): Timer | undefined => {
+    let earliest: Timer | undefined;
+    for (const timer of timers) if (!earliest || timer.at < earliest.at) earliest = timer;
+    return earliest;
+  };
+  return {
+    now: () => time,
+    after(ms, act) {
+      const timer = { at: time + Math.max(0, ms), act };
+      timers.add(timer);
+      return () => void timers.delete(timer);
+    },
+    advance(ms) {
+      const end = time + ms;
+      for (let due = next(); due && due.at <= end; due = next()) {
+        timers.delete(due);
+        time = due.at;
+        due.act();
+      }
+      time = end;
+    },
+    untilNext() {
+      const timer = next();
+      return timer && timer.at - time;
+    },
+  };
+}
