@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type Group, GROUPS, type Outcome, type RunPlace } from "./lib/test-groups.ts";
+import { GROUPS, type Group, type Outcome, type RunPlace } from "./lib/test-groups.ts";
 import { leftovers, machineState } from "./lib/test-leftovers.ts";
 import { count, summaryText } from "./lib/test-summary.ts";
 

@@ -41,9 +41,18 @@ export const GROUPS: readonly Group[] = [
   {
     name: "unit",
     about: "each room by itself",
-    run: (place) => runVitest(place, "unit", ["--dir", "test", ...OTHER_FOLDERS.flatMap((name) => ["--exclude", `test/${name}/**`])]),
+    run: (place) =>
+      runVitest(
+        place,
+        "unit",
+        OTHER_FOLDERS.flatMap((name) => ["--exclude", `test/${name}/**`]),
+      ),
   },
-  { name: "contract", about: "the cases of the metadata service's contract over real sockets", run: (place) => runVitest(place, "contract", ["--dir", "test/contract"]) },
+  {
+    name: "contract",
+    about: "the cases of the metadata service's contract over real sockets",
+    run: (place) => runVitest(place, "contract", ["test/contract/"]),
+  },
   { name: "kernel", about: "rule sets on the real kernel, in namespaces of their own", run: runKernel },
   { name: "docker", about: "a real Docker daemon with AWS clients in its containers, in namespaces of its own", run: runDocker },
   { name: "demo", about: "./scripts/demo as root, as an ordinary user in a fresh copy, and where namespaces are forbidden", run: runDemos },
@@ -60,16 +69,18 @@ async function runKernel(place: RunPlace): Promise<GroupResult> {
   if (!isRoot() && !(await canRun("unshare", ["--user", "--map-root-user", "--net", "true"]))) {
     return notRun("kernel", "this machine gives an ordinary user no namespaces; run it as root");
   }
-  return runVitest(place, "kernel", ["--dir", "test/kernel", "--no-file-parallelism"]);
+  return runVitest(place, "kernel", ["test/kernel/", "--no-file-parallelism"]);
 }
 
 async function runDocker(place: RunPlace): Promise<GroupResult> {
   if (!isRoot()) return notRun("docker", "it needs root");
   const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "unshare", "dockerd", "docker"]);
   if (missing) return notRun("docker", missing);
-  if (!existsSync(join(ROOT, ".tools/docker/image.tar"))) return notRun("docker", "the Python environment for its containers could not be made");
-  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"]))) return notRun("docker", "this machine forbids namespaces");
-  return runVitest(place, "docker", ["--dir", "test/docker", "--no-file-parallelism"]);
+  if (!existsSync(join(ROOT, ".tools/docker/image.tar")))
+    return notRun("docker", "the Python environment for its containers could not be made");
+  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"])))
+    return notRun("docker", "this machine forbids namespaces");
+  return runVitest(place, "docker", ["test/docker/", "--no-file-parallelism"]);
 }
 
 /** Runs tests with progress on standard output and reads the counts from vitest's own report. A skipped test is one that this machine cannot run. */

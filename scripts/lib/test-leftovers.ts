@@ -23,7 +23,10 @@ export function machineState(): MachineState {
   const state = new Map<string, readonly string[]>();
   for (const [heading, needsRoot, program, ...args] of QUESTIONS) {
     if (needsRoot && !isRoot()) continue;
-    const { stdout } = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+    const { stdout } = spawnSync(program, args, {
+      encoding: "utf8",
+      env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+    });
     state.set(heading, lasting(stdout ?? ""));
   }
   for (const file of FILES) state.set(file, existsSync(file) ? lasting(readFileSync(file, "utf8")) : []);
@@ -36,7 +39,12 @@ export function leftovers(place: RunPlace, before: MachineState): GroupResult {
   const findings = [
     ["processes left", processesOf(place.marker)],
     ["temporary files left", readdirSync(place.temporary)],
-    ["cgroups left", mountPoints().filter((mount) => mount.startsWith("/sys/fs/cgroup")).flatMap(ownCgroups)],
+    [
+      "cgroups left",
+      mountPoints()
+        .filter((mount) => mount.startsWith("/sys/fs/cgroup"))
+        .flatMap(ownCgroups),
+    ],
     ["the machine changed", changes(before, machineState())],
   ] as const;
   const failures = findings.filter(([, found]) => found.length > 0);
@@ -47,17 +55,24 @@ export function leftovers(place: RunPlace, before: MachineState): GroupResult {
 function lasting(text: string): readonly string[] {
   const isComment = (line: string): boolean => line.startsWith("#");
   // counters and lifetimes move by themselves
-  const lines = text.split("\n").map((line) => line.replaceAll(/packets \d+ bytes \d+|\[\d+:\d+\]|(valid_lft|preferred_lft) \w+|expires \w+/g, "").trim());
+  const lines = text
+    .split("\n")
+    .map((line) => line.replaceAll(/packets \d+ bytes \d+|\[\d+:\d+\]|(valid_lft|preferred_lft) \w+|expires \w+/g, "").trim());
   return lines.filter((line) => line !== "" && !isComment(line)).toSorted();
 }
 
 function mountPoints(): readonly string[] {
   const lines = readFileSync("/proc/self/mounts", "utf8").split("\n");
-  return lines.map((line) => line.split(" ")[1] ?? "").filter((mount) => mount !== "").toSorted();
+  return lines
+    .map((line) => line.split(" ")[1] ?? "")
+    .filter((mount) => mount !== "")
+    .toSorted();
 }
 
 function ownCgroups(mount: string): readonly string[] {
-  return readdirSync(mount).filter((name) => name.startsWith("imdsgate-")).map((name) => `${mount}/${name}`);
+  return readdirSync(mount)
+    .filter((name) => name.startsWith("imdsgate-"))
+    .map((name) => `${mount}/${name}`);
 }
 
 function processesOf(marker: string): readonly string[] {

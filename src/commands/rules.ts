@@ -22,7 +22,9 @@ export const rulesCommand: Command<RulesArguments> = {
 
 function buildRules(yargs: Argv): Argv<RulesArguments> {
   return yargs
-    .usage("imdsgate rules show|apply|remove\n\nThe kernel's rules without the gateway. Each action may be repeated: twice is the same as once.")
+    .usage(
+      "imdsgate rules show|apply|remove\n\nThe kernel's rules without the gateway. Each action may be repeated: twice is the same as once.",
+    )
     .positional("action", {
       choices: ["show", "apply", "remove"] as const,
       demandOption: true,
@@ -30,8 +32,18 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     })
     .option("all", { type: "boolean", default: false, describe: "The redirect to the gateway too, not the closed part alone" })
     .option("rules", { type: "string", requiresArg: true, describe: "BACKEND: auto, nftables or iptables [default: auto]" })
-    .option("interface", { type: "string", array: true, requiresArg: true, describe: "GLOB: redirect what arrives on these interfaces alone. Repeatable" })
-    .option("listen", { type: "string", array: true, requiresArg: true, describe: "HOST:PORT: where the gateway listens [default: port 18169]" })
+    .option("interface", {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      describe: "GLOB: redirect what arrives on these interfaces alone. Repeatable",
+    })
+    .option("listen", {
+      type: "string",
+      array: true,
+      requiresArg: true,
+      describe: "HOST:PORT: where the gateway listens [default: port 18169]",
+    })
     .option("config", { type: "string", requiresArg: true, describe: "The file that imdsgate run is given" })
     .example("$0 rules show --all", "what imdsgate run would load here")
     .example("sudo $0 rules apply", "no metadata for any container until imdsgate runs; good before Docker starts")
@@ -81,12 +93,19 @@ async function removeRules(io: CommandIo, run: RunCommand): Promise<number> {
 
 /** `external` is for the gateway, whose rules another unit owns: that unit may well be this command. */
 function wishFrom({ rules }: Config): "auto" | "nftables" | "iptables" {
-  if (rules === "none") throw new ImdsgateError("CONFIG_INVALID", "--rules none leaves nothing to show or apply\n  allowed  auto, nftables, iptables\n  example  --rules auto");
+  if (rules === "none")
+    throw new ImdsgateError(
+      "CONFIG_INVALID",
+      "--rules none leaves nothing to show or apply\n  allowed  auto, nftables, iptables\n  example  --rules auto",
+    );
   return rules === "external" ? "auto" : rules;
 }
 
 function portFrom({ listen }: Config): number {
   const port = listen[0]?.port ?? 0;
   if (port !== 0) return port;
-  throw new ImdsgateError("CONFIG_INVALID", "--listen: rules need the gateway's port, and port 0 is known only to the gateway that took it\n  example  --listen 0.0.0.0:18169");
+  throw new ImdsgateError(
+    "CONFIG_INVALID",
+    "--listen: rules need the gateway's port, and port 0 is known only to the gateway that took it\n  example  --listen 0.0.0.0:18169",
+  );
 }

@@ -27,8 +27,17 @@ export const simCommand: Command<SimArguments> = {
     yargs
       .positional("service", { choices: ["imds", "sts"] as const, demandOption: true, describe: "which embedded service to start" })
       .option("listen", { type: "string", default: "127.0.0.1:0", describe: "where it listens, HOST:PORT; port 0 picks a free one" })
-      .option("tokens", { choices: ["optional", "required"] as const, default: "optional" as const, describe: "imds: whether IMDSv1 is refused" })
-      .option("refuse", { type: "string", array: true, default: [] as string[], describe: "sts: a role ARN that nobody may assume (repeatable)" })
+      .option("tokens", {
+        choices: ["optional", "required"] as const,
+        default: "optional" as const,
+        describe: "imds: whether IMDSv1 is refused",
+      })
+      .option("refuse", {
+        type: "string",
+        array: true,
+        default: [] as string[],
+        describe: "sts: a role ARN that nobody may assume (repeatable)",
+      })
       .option("canary", { type: "string", default: "", describe: "sts: a text that every secret carries" }),
   run: runSim,
 };

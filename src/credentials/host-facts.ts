@@ -41,17 +41,20 @@ export function createHostFacts(parts: HostFactsParts): HostFactsSource {
     partition: parts.region === undefined ? undefined : partitionOf(parts.region),
   };
 
-  const lookUpNext = async (signal: AbortSignal) => {
-    if (facts.region === undefined) {
-      const region = await regionOfUpstream(parts.imds);
-      facts = { ...facts, region, partition: partitionOf(region) };
-    } else {
-      facts = { ...facts, ...(await callerOf(parts, facts.region, signal)) };
-    }
-  };
   const missing = (): "region" | "account" | undefined => {
     if (facts.region === undefined) return "region";
     return facts.account === undefined && parts.isAccountNeeded ? "account" : undefined;
+  };
+  /** Whether the fact is known now; if not, it is told why. */
+  const lookUp = async (fact: "region" | "account", signal: AbortSignal): Promise<boolean> => {
+    try {
+      facts = { ...facts, ...(facts.region === undefined ? await placeOf(parts.imds) : await callerOf(parts, facts.region, signal)) };
+      return true;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!signal.aborted) parts.emit({ kind: "host-facts-missing", missing: fact, message });
+      return false;
+    }
   };
 
   return {
@@ -59,25 +62,19 @@ export function createHostFacts(parts: HostFactsParts): HostFactsSource {
     async run(signal) {
       let failures = 0;
       for (let fact = missing(); fact !== undefined && !signal.aborted; fact = missing()) {
-        try {
-          await lookUpNext(signal);
-          failures = 0;
-        } catch (error) {
-          if (signal.aborted) return;
-          failures += 1;
-          parts.emit({ kind: "host-facts-missing", missing: fact, message: error instanceof Error ? error.message : String(error) });
-          await sleep(parts.clock, backoffMs(failures, parts.random), signal);
-        }
+        failures = (await lookUp(fact, signal)) ? 0 : failures + 1;
+        if (failures > 0) await sleep(parts.clock, backoffMs(failures, parts.random), signal);
       }
       if (facts.region !== undefined && !missing()) parts.emit({ kind: "host-facts", region: facts.region, account: facts.account });
     },
   };
 }
 
-async function regionOfUpstream(imds: ImdsClient): Promise<string> {
+/** Region and partition of the instance that the upstream speaks for. */
+async function placeOf(imds: ImdsClient): Promise<Partial<HostFacts>> {
   const read = await openImdsSession(imds);
   const region = await read("/latest/meta-data/placement/region");
-  if (region !== undefined && /^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/.test(region)) return region;
+  if (region !== undefined && /^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/.test(region)) return { region, partition: partitionOf(region) };
   throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the upstream IMDS names no Region; set --region");
 }
 

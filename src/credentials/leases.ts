@@ -44,7 +44,7 @@ export class Leases {
       case "fresh":
         break;
       case "due":
-        this.#begin(entry, "renewal");
+        void this.#begin(entry, "renewal");
         break;
       case "short":
         await this.#renewInTime(entry);
@@ -56,21 +56,16 @@ export class Leases {
     return outcomeOf(entry, this.#now());
   }
 
-  /** When the lease for `grant` was issued, in milliseconds since the epoch; undefined while there is none. */
+  /** When the lease that `grant` would be served was issued, in milliseconds since the epoch; undefined while there is none. */
   issuedAt(grant: Grant): number | undefined {
-    return this.#entries.get(leaseKey(grant))?.lease?.issuedAt;
+    const entry = this.#entries.get(leaseKey(grant));
+    return entry && stateOf(entry, this.#now()) !== "expired" ? entry.lease?.issuedAt : undefined;
   }
 
   /** Makes the lease for `grant` ready before it is asked for. */
   prefetch(grant: Grant): void {
     const entry = this.#entryFor(grant);
-    if (stateOf(entry, this.#now()) === "expired") this.#begin(entry, "prefetch");
-  }
-
-  /** When the lease that `grant` would be served was issued; undefined while there is none. */
-  issuedAt(grant: Grant): number | undefined {
-    const entry = this.#entries.get(leaseKey(grant));
-    return entry && stateOf(entry, this.#now()) !== "expired" ? entry.lease?.issuedAt : undefined;
+    if (stateOf(entry, this.#now()) === "expired") void this.#begin(entry, "prefetch");
   }
 
   /** Forgets the lease for `grant`: it is renewed no more. */
@@ -109,12 +104,12 @@ export class Leases {
   }
 
   async #wait(flight: Promise<void> | undefined, ms: number): Promise<void> {
-    if (flight) await within(this.#parts.clock, ms, flight, undefined);
+    if (flight !== undefined) await within(this.#parts.clock, ms, flight, undefined);
   }
 
   /** The flight under way, or a new one; undefined while the last failure forbids one. */
   #begin(entry: LeaseEntry, purpose: MintPurpose): Promise<void> | undefined {
-    if (entry.flight) return entry.flight;
+    if (entry.flight !== undefined) return entry.flight;
     if (this.#now() < entry.retryAt || this.#ended.signal.aborted) return undefined;
     entry.cancelTimer();
     entry.flight = this.#fly(entry, purpose).finally(() => {
@@ -150,7 +145,7 @@ export class Leases {
   /** Sets the one timer of an entry that is still ours. */
   #schedule(entry: LeaseEntry): void {
     entry.cancelTimer();
-    if (!this.#isRunning || this.#entries.get(entry.key) !== entry || entry.flight) return;
+    if (!this.#isRunning || this.#entries.get(entry.key) !== entry || entry.flight !== undefined) return;
     const at = nextFlightAt(entry, this.#now());
     if (at === undefined) return;
     const purpose = entry.lease ? "renewal" : "prefetch";

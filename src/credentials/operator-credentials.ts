@@ -23,14 +23,25 @@ export function sdkCredentials(upstream: Endpoint): () => Promise<BaseCredential
         source: sourceOf(found),
       };
     } catch (error) {
-      if (error instanceof Error && NONE_CONFIGURED.test(error.message)) return undefined;
-      throw new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", `imdsgate has no credentials of its own: ${firstLine(error)}`);
+      if (!(error instanceof Error && NONE_FOUND.test(error.message))) throw unavailable(firstLine(error));
+      const wish = WISHES.find((name) => process.env[name]);
+      if (wish === undefined) return undefined;
+      throw unavailable(`${wish} is set, but leads to none; try it with: aws sts get-caller-identity`);
     }
   };
 }
 
+/** Who sets one of these wants those credentials, and no others in their place. */
+const WISHES = [
+  "AWS_PROFILE",
+  "AWS_ACCESS_KEY_ID",
+  "AWS_WEB_IDENTITY_TOKEN_FILE",
+  "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+  "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+];
+
 /** The SDK's last words after every provider has passed. */
-const NONE_CONFIGURED = /^Could not load credentials from any providers$/;
+const NONE_FOUND = /^Could not load credentials from any providers$/;
 
 /** By the mark that each provider leaves on what it found. */
 function sourceOf(found: object): string {
@@ -45,4 +56,8 @@ function sourceOf(found: object): string {
 function firstLine(error: unknown): string {
   const [line = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
   return line.slice(0, 300);
+}
+
+function unavailable(why: string): ImdsgateError {
+  return new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", `imdsgate has no credentials of its own: ${why}`);
 }

@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../clock.ts";
 import type { Workload } from "../identity/workload.ts";
 import type { Decision, Grant } from "../policy/decide.ts";
+import { leaseKey } from "./lease.ts";
 
 export interface PrefetchParts {
   readonly clock: Clock;
@@ -24,15 +25,25 @@ export function createPrefetch({ clock, decide, leases }: PrefetchParts): Prefet
   const here = new Map<string, Workload>();
   const leaving = new Map<string, Cancel>();
 
-  function prefetch(workload: Workload): void {
+  function grantFor(workload: Workload): Grant | undefined {
     const decision = decide(workload);
-    if (decision.kind === "grant") leases.prefetch(decision.grant);
+    return decision.kind === "grant" ? decision.grant : undefined;
   }
 
+  function prefetch(workload: Workload): void {
+    const grant = grantFor(workload);
+    if (grant) leases.prefetch(grant);
+  }
+
+  /** Workloads share a lease where the operator's session names make no difference between them: the last one takes it along. */
   function drop(workload: Workload): void {
     leaving.delete(keyOf(workload));
-    const decision = decide(workload);
-    if (decision.kind === "grant") leases.drop(decision.grant);
+    const grant = grantFor(workload);
+    const isShared = here.values().some((other) => {
+      const held = grantFor(other);
+      return grant !== undefined && held !== undefined && leaseKey(held) === leaseKey(grant);
+    });
+    if (grant && !isShared) leases.drop(grant);
   }
 
   return {

@@ -12,8 +12,8 @@ export function stsFailure(error: unknown, action: string): ImdsgateError {
 }
 
 function codeFor(name: string, status: number | undefined): ErrorCode {
-  if (status !== undefined && status >= 500) return "STS_UNAVAILABLE";
   if (status === 429 || /^(Throttl|RequestLimitExceeded|TooManyRequests)/.test(name)) return "STS_THROTTLED";
+  if (status !== undefined && status >= 500) return "STS_UNAVAILABLE";
   if (/^AccessDenied(Exception)?$/.test(name)) return "STS_DENIED";
   if (/^(ValidationError|MalformedPolicyDocument|PackedPolicyTooLarge|RegionDisabled|NoSuchEntity)(Exception)?$/.test(name))
     return "STS_INVALID";

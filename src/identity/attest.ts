@@ -52,17 +52,26 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
   }
 
+  /** Nobody waits for it, but the next one shall find the truth. */
+  async function askBehind(address: string): Promise<void> {
+    if (await isAnswered(address)) await roster.learn(judge(address).pending);
+  }
+
   async function attestContainer(address: string, manner: AttestManner): Promise<Attestation> {
     const claims = judge(address);
     if (claims.live.length > 0 && claims.pending.length === 0) return verdictOn(address, claims);
-    if (claims.live.length === 0 && claims.pending.length > 0 && manner === "now") return STARTING;
+    if (claims.live.length === 0 && claims.pending.length > 0 && manner === "now") {
+      void askBehind(address);
+      return STARTING;
+    }
     const giveUpAt = clock.now() + HOLD_MS;
     for (;;) {
       const isHeard = await isAnswered(address);
       const asked = judge(address);
       if (asked.pending.length === 0) return asked.live.length > 0 || isHeard ? verdictOn(address, asked) : SILENT;
+      const learning = roster.learn(asked.pending);
       if (manner === "now" || clock.now() >= giveUpAt) return STARTING;
-      await within(clock, giveUpAt - clock.now(), roster.learn(asked.pending), undefined);
+      await within(clock, giveUpAt - clock.now(), learning, undefined);
       const learned = judge(address);
       if (learned.live.length > 0 && learned.pending.length === 0) return verdictOn(address, learned);
       if (clock.now() >= giveUpAt) return STARTING;

@@ -29,7 +29,11 @@ export function parseContainer(id: string, answer: unknown): InspectedContainer 
     startedAt: textOf(state["StartedAt"]) ?? "",
     networks: Object.entries(fieldsOf(fieldsOf(container["NetworkSettings"])["Networks"])).map(([name, value]) => {
       const endpoint = fieldsOf(value);
-      return { name, id: textOf(endpoint["NetworkID"]) ?? name, addresses: addressesOf(endpoint["IPAddress"], endpoint["GlobalIPv6Address"]) };
+      return {
+        name,
+        id: textOf(endpoint["NetworkID"]) ?? name,
+        addresses: addressesOf(endpoint["IPAddress"], endpoint["GlobalIPv6Address"]),
+      };
     }),
     networkMode: textOf(fieldsOf(container["HostConfig"])["NetworkMode"]) ?? "",
   };
@@ -154,5 +158,8 @@ function addressesOf(...values: readonly unknown[]): readonly string[] {
 function subnetsOf(network: Fields): readonly string[] {
   const blocks = fieldsOf(network["IPAM"])["Config"];
   if (!Array.isArray(blocks)) return [];
-  return blocks.map((block) => textOf(fieldsOf(block)["Subnet"])).filter((subnet) => subnet !== undefined && subnet !== "").map(String);
+  return blocks
+    .map((block) => textOf(fieldsOf(block)["Subnet"]))
+    .filter((subnet) => subnet !== undefined && subnet !== "")
+    .map(String);
 }

@@ -116,7 +116,10 @@ async function* linesOf(response: IncomingMessage): AsyncGenerator<string> {
 }
 
 function refuse(socketPath: string, what: string): never {
-  throw new ImdsgateError("RUNTIME_UNAVAILABLE", `Docker's answer on ${socketPath} is of no use: ${what}. See whether it is a Docker socket`);
+  throw new ImdsgateError(
+    "RUNTIME_UNAVAILABLE",
+    `Docker's answer on ${socketPath} is of no use: ${what}. See whether it is a Docker socket`,
+  );
 }
 
 function unavailable(socketPath: string, cause: unknown): ImdsgateError {

@@ -51,7 +51,10 @@ export function withSighting(inventory: Inventory, sighting: Sighting): Inventor
 }
 
 /** Who is said to have `address`: containers with a process, and ids of those that are known by their network alone. */
-export function claimsOn(inventory: Inventory, address: string): { readonly claimants: readonly Claimant[]; readonly pending: readonly string[] } {
+export function claimsOn(
+  inventory: Inventory,
+  address: string,
+): { readonly claimants: readonly Claimant[]; readonly pending: readonly string[] } {
   const ids = inventory.byAddress.get(address) ?? [];
   return {
     claimants: ids.map((id) => inventory.claimants.get(id)).filter((claimant) => claimant !== undefined),
@@ -87,7 +90,9 @@ function inspectedAfter(inspected: Inventory["inspected"], sighting: Sighting): 
 function networksAfter(networks: Inventory["networks"], sighting: Sighting): Inventory["networks"] {
   switch (sighting.kind) {
     case "networks": {
-      const listed = sighting.networks.map(({ id, subnets }) => [id, { subnets, endpoints: networks.get(id)?.endpoints ?? new Map() }] as const);
+      const listed = sighting.networks.map(
+        ({ id, subnets }) => [id, { subnets, endpoints: networks.get(id)?.endpoints ?? new Map() }] as const,
+      );
       return changed(networks, new Map(listed));
     }
     case "network": {
@@ -105,11 +110,18 @@ function networksAfter(networks: Inventory["networks"], sighting: Sighting): Inv
   }
 }
 
-function withoutEndpoint(networks: Inventory["networks"], containerId: string, isMeant: (networkId: string) => boolean): Inventory["networks"] {
+function withoutEndpoint(
+  networks: Inventory["networks"],
+  containerId: string,
+  isMeant: (networkId: string) => boolean,
+): Inventory["networks"] {
   const isHeld = [...networks].some(([id, { endpoints }]) => isMeant(id) && endpoints.has(containerId));
   if (!isHeld) return networks;
   return new Map(
-    [...networks].map(([id, { subnets, endpoints }]) => [id, { subnets, endpoints: isMeant(id) ? without(endpoints, containerId) : endpoints }]),
+    [...networks].map(([id, { subnets, endpoints }]) => [
+      id,
+      { subnets, endpoints: isMeant(id) ? without(endpoints, containerId) : endpoints },
+    ]),
   );
 }
 

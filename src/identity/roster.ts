@@ -111,7 +111,10 @@ export function createRoster({ runtime, processTable, clock, emit, onChange }: R
   async function list(): Promise<number> {
     const listed = await limited(LIST_MS, (signal) => runtime.listContainers(signal));
     if (!(await networkList.renew(""))) {
-      throw new ImdsgateError("RUNTIME_UNAVAILABLE", `${runtime.name} did not list its networks: see whether "${runtime.name} network ls" answers`);
+      throw new ImdsgateError(
+        "RUNTIME_UNAVAILABLE",
+        `${runtime.name} did not list its networks: see whether "${runtime.name} network ls" answers`,
+      );
     }
     await eachOf([...inventory.networks.keys()], LIST_WIDTH, networks.renew);
     await eachOf(idsToInspect(inventory, listed), LIST_WIDTH, containers.renew);
@@ -149,8 +152,6 @@ function tellChanges({ claimants: before }: Inventory, { claimants: after }: Inv
   }
 }
 
-
-
 function bugOf(error: unknown): ImdsgateEvent {
   const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
   return { kind: "bug", where: "identity", message, stack };
@@ -171,7 +172,10 @@ function createLimit(runtimeName: string, clock: Clock) {
         undefined,
       );
       if (answer) return answer.value;
-      throw new ImdsgateError("RUNTIME_UNAVAILABLE", `${runtimeName} did not answer within ${ms} ms: see whether "${runtimeName} ps" answers`);
+      throw new ImdsgateError(
+        "RUNTIME_UNAVAILABLE",
+        `${runtimeName} did not answer within ${ms} ms: see whether "${runtimeName} ps" answers`,
+      );
     } finally {
       controller.abort();
       underWay.delete(controller);

@@ -28,7 +28,7 @@ export function parseSessionName(template: string): Parsed<string> {
 export function sessionNameFor(template: string, workload: Workload, host: string): string {
   const id = workload.id?.slice(0, 12) ?? "";
   const effective = workload.kind === "static" && template === DEFAULT_SESSION_NAME ? "{workload}" : template;
-  const filled = effective.replace(VARIABLE, (_, name: string) => valueOf(name, id, workload, host));
+  const filled = effective.replace(VARIABLE, (_, name: string) => textFor(name, id, workload, host));
   const clean = sanitise(filled);
   if (clean.length <= MAX_LENGTH) return clean.padEnd(2, "-");
   const tail = clean.slice(-MAX_LENGTH);
@@ -36,7 +36,7 @@ export function sessionNameFor(template: string, workload: Workload, host: strin
   return `${clean.slice(0, MAX_LENGTH - id.length - 1)}-${sanitise(id)}`;
 }
 
-function valueOf(variable: string, id: string, workload: Workload, host: string): string {
+function textFor(variable: string, id: string, workload: Workload, host: string): string {
   switch (variable) {
     case "workload":
       return workload.name;

@@ -44,14 +44,20 @@ export function chooseBackend(wish: RulesWish, probe: RulesProbe): BackendChoice
 function choiceByWish(wish: "nftables" | "iptables", probe: RulesProbe): BackendChoice {
   if (wish === "iptables") return iptablesChoice("--rules iptables asks for iptables", probe);
   if (probe.hasNft) return { backend: "nftables", program: "nft", reason: "--rules nftables asks for it." };
-  throw missing('--rules nftables needs the program "nft", which is not on this host. Install the package "nftables", or use --rules iptables.');
+  throw missing(
+    '--rules nftables needs the program "nft", which is not on this host. Install the package "nftables", or use --rules iptables.',
+  );
 }
 
 function choiceByProbe(probe: RulesProbe): BackendChoice {
   const strict = variantWhere(probe, ({ refusesInput }) => refusesInput);
   if (strict !== undefined) {
     const { backend, program } = iptablesOf(probe, strict);
-    return { backend, program, reason: "INPUT of iptables refuses what it does not know, and only a rule in that very chain lets redirected requests in." };
+    return {
+      backend,
+      program,
+      reason: "INPUT of iptables refuses what it does not know, and only a rule in that very chain lets redirected requests in.",
+    };
   }
   if (probe.hasNft) {
     return { backend: "nftables", program: "nft", reason: "nft is installed, and a table of our own outlives what others do to iptables." };

@@ -1,7 +1,12 @@
 /** What `nft -j list …` printed, reduced to what stands where. */
 export interface NftListing {
   readonly tables: readonly { readonly family: string; readonly name: string }[];
-  readonly chains: readonly { readonly family: string; readonly table: string; readonly name: string; readonly policy: string | undefined }[];
+  readonly chains: readonly {
+    readonly family: string;
+    readonly table: string;
+    readonly name: string;
+    readonly policy: string | undefined;
+  }[];
   readonly rules: readonly { readonly family: string; readonly table: string; readonly chain: string }[];
 }
 

@@ -30,7 +30,9 @@ function redirectChain(ruleSet: RuleSet): string[] {
 
 function redirectRules(ruleSet: RuleSet): string[] {
   const redirects = (from: string) =>
-    FAMILIES.map(({ match, address }) => `${from}${match} daddr ${address} tcp dport ${IMDS_PORT} counter redirect to :${ruleSet.gatewayPort}`);
+    FAMILIES.map(
+      ({ match, address }) => `${from}${match} daddr ${address} tcp dport ${IMDS_PORT} counter redirect to :${ruleSet.gatewayPort}`,
+    );
   if (ruleSet.workloadInterfaces.length === 0) {
     return [...ruleSet.uplinkInterfaces.map((name) => `iifname "${name}" return`), ...redirects("")];
   }

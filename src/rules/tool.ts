@@ -31,7 +31,10 @@ export function packageHint(program: string): string {
 
 function toolFailure({ program, args }: ToolCall, result: CommandResult): ImdsgateError {
   if (result.isMissing) {
-    return new ImdsgateError("RULES_TOOL_MISSING", `There is no program "${program}" on this host. Install ${packageHint(program)}, or choose the other tool with --rules.`);
+    return new ImdsgateError(
+      "RULES_TOOL_MISSING",
+      `There is no program "${program}" on this host. Install ${packageHint(program)}, or choose the other tool with --rules.`,
+    );
   }
   const said = firstLine(result);
   if (isDenied(result)) {
@@ -41,7 +44,10 @@ function toolFailure({ program, args }: ToolCall, result: CommandResult): Imdsga
     );
   }
   const how = result.exitCode === undefined ? "was stopped after 15 s" : `ended with ${result.exitCode}`;
-  return new ImdsgateError("RULES_FAILED", `"${[program, ...args].join(" ")}" ${how}: "${said}". Look at the text with "imdsgate rules show", or choose the other tool with --rules.`);
+  return new ImdsgateError(
+    "RULES_FAILED",
+    `"${[program, ...args].join(" ")}" ${how}: "${said}". Look at the text with "imdsgate rules show", or choose the other tool with --rules.`,
+  );
 }
 
 function firstLine({ stderr, stdout }: CommandResult): string {

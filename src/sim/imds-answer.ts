@@ -102,7 +102,10 @@ function itemAt(segments: readonly string[], imds: ImdsKnowledge): Item | undefi
 /** `meta-data/` with the line `iam/` exactly if the instance has a role and the version knows the tree. */
 function listingWithIam(item: Item, version: string, imds: ImdsKnowledge): Item {
   const hasRole = imds.state !== "noProfile" && (imds.role !== undefined || imds.leakMarker !== undefined) && hasIam(version);
-  const lines = item.body.toString("utf8").split("\n").filter((line) => line !== "iam/");
+  const lines = item.body
+    .toString("utf8")
+    .split("\n")
+    .filter((line) => line !== "iam/");
   return textItem((hasRole ? [...lines, "iam/"].sort() : lines).join("\n"));
 }
 
@@ -112,10 +115,7 @@ function hasIam(version: string): boolean {
 
 function itemAnswer(item: Item, request: SimRequest, imds: ImdsKnowledge): SimAnswer {
   const left = tokenLeft(request, imds);
-  const fields = [
-    ...(left === undefined ? [] : [[TOKEN_LIFE_FIELD, String(left)] as const]),
-    ...okFields(item.contentType, imds.now),
-  ];
+  const fields = [...(left === undefined ? [] : [[TOKEN_LIFE_FIELD, String(left)] as const]), ...okFields(item.contentType, imds.now)];
   if (imds.leniency.obeysConditions) {
     if (request.fields.some(([name]) => /^if-/i.test(name))) return refusal(304);
     if (fieldValues(request.fields, "range").length > 0) {
@@ -127,7 +127,11 @@ function itemAnswer(item: Item, request: SimRequest, imds: ImdsKnowledge): SimAn
 
 function okFields(contentType: string, now: number): readonly (readonly [string, string])[] {
   const lastModified = new Date(Math.floor(now / 3_600_000) * 3_600_000).toUTCString();
-  return [["Content-Type", contentType], ["Accept-Ranges", "none"], ["Last-Modified", lastModified]];
+  return [
+    ["Content-Type", contentType],
+    ["Accept-Ranges", "none"],
+    ["Last-Modified", lastModified],
+  ];
 }
 
 function refusal(status: number, fields: readonly (readonly [string, string])[] = []): SimAnswer {

@@ -70,7 +70,16 @@ export async function startImds(options: ImdsOptions): Promise<RunningImds> {
 
   const answer = (request: SimRequest, sourceAddress: string): Buffer => {
     const now = options.clock.now();
-    const simAnswer = answerTo(request, { leniency, content, tokens: options.tokens, tokenUse, role: options.role, leakMarker, state, now });
+    const simAnswer = answerTo(request, {
+      leniency,
+      content,
+      tokens: options.tokens,
+      tokenUse,
+      role: options.role,
+      leakMarker,
+      state,
+      now,
+    });
     const seen = { ...request, lenientSegments: segmentsOf(request.target, VICTIM) ?? [], sourceAddress, status: simAnswer.status };
     requests.push(seen);
     options.onRequest?.(seen);

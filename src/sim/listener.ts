@@ -22,9 +22,13 @@ export async function listenOn(server: Server, wanted: Endpoint): Promise<Listen
     await once(server, "listening");
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ImdsgateError("LISTEN_FAILED", `the embedded service cannot listen on ${endpointText(wanted)}: ${reason}; choose another --listen`, {
-      cause,
-    });
+    throw new ImdsgateError(
+      "LISTEN_FAILED",
+      `the embedded service cannot listen on ${endpointText(wanted)}: ${reason}; choose another --listen`,
+      {
+        cause,
+      },
+    );
   }
   const address = server.address();
   return {

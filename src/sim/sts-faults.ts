@@ -24,7 +24,11 @@ export function faultIn(state: StsState, caller: string, parameters: { roleArn: 
     case "accessDenied":
       return accessDenied(caller, parameters.roleArn);
     case "packedPolicyTooLarge":
-      return { status: 400, code: "PackedPolicyTooLarge", message: "Packed policy consumes 172% of allotted space, please use smaller policy." };
+      return {
+        status: 400,
+        code: "PackedPolicyTooLarge",
+        message: "Packed policy consumes 172% of allotted space, please use smaller policy.",
+      };
     case "throttled":
       return { status: 400, code: "Throttling", message: "Rate exceeded" };
     case "durationTooLong":

@@ -1,55 +1,38 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Endpoint } from "../../src/address.ts";
 import { systemClock } from "../../src/clock.ts";
 import { rawRequest } from "../support/raw-request.ts";
 import { CASES } from "./conformance-cases.ts";
 import { caseFaults } from "./expectations.ts";
-import { observe, runFlags, type Sims, sourceOf, startSims } from "./harness.ts";
+import { observe, prefetched, runFlags, type Sims, sourceOf, startSims } from "./harness.ts";
 
 /** One of each way that a request can end: own documents, other partition, nothing, relayed, withheld, malformed. */
 const SMOKE = new Set([
-  "cred-list-token",
   "cred-doc",
   "cred-doc-odd-raw",
   "iam-info-cn",
   "cred-list-none",
-  "cred-no-token-required",
-  "token-put",
   "gate-404-00",
   "pass-raw-target",
   "pass-userdata",
-  "meta-list-role",
   "frame-bare-lf",
 ]);
 
-const stack = new AsyncDisposableStack();
-let sims: Sims;
-let gateway: Endpoint;
-
-beforeAll(async () => {
-  sims = await startSims(systemClock, stack);
-  gateway = await readyEndpoint(spawnRun(sims, stack));
-});
-
-afterAll(() => stack.disposeAsync());
-
-test.for(CASES.filter(({ id }) => SMOKE.has(id)))("$id: $title", async (conformanceCase) => {
+test.for(CASES.filter(({ id }) => SMOKE.has(id)))("$id: $title; SIGTERM ends it with 0", async (conformanceCase) => {
   const { context } = conformanceCase;
+  await using stack = new AsyncDisposableStack();
+  const sims = await startSims(systemClock, stack);
   sims.imds.setTokenUse(context.imdsTokens);
-  sims.imds.forget();
+  const command = spawnRun(sims, stack);
+  const gateway = await readyEndpoint(command);
+  await prefetched(sims);
   sims.sts.forget();
   const send = (bytes: string) => rawRequest(gateway, bytes, sourceOf(context));
   const observed = await observe(conformanceCase, sims, { clock: systemClock, send });
   expect(observed.flatMap((one) => caseFaults(one, conformanceCase))).toEqual([]);
-});
-
-test("SIGTERM ends the command with 0", async () => {
-  await using own = new AsyncDisposableStack();
-  const command = spawnRun(await startSims(systemClock, own), own);
-  await readyEndpoint(command);
   command.kill("SIGTERM");
   expect(await once(command, "exit")).toEqual([0, null]);
 });

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { awsSts } from "../../src/credentials/sts.ts";
+import { watchDials } from "./dialled.ts";
 import { BASE } from "./scripted.ts";
 
 const REQUEST = { roleArn: "arn:aws:iam::111122223333:role/app", sessionName: "web-1", externalId: "partner-7f3a", durationSeconds: 900 };
@@ -50,6 +51,8 @@ async function startStub(answer: (response: ServerResponse, request: IncomingMes
     await once(server, "close");
   });
   const { port } = server.address() as AddressInfo;
+  const dialled = watchDials();
+  onTestFinished(() => expect(new Set(dialled)).toEqual(new Set([`127.0.0.1:${port}`])));
   return { seen, arrived: arrived.promise, sts: awsSts(`http://127.0.0.1:${port}`) };
 }
 
@@ -119,7 +122,7 @@ describe("the door to STS", () => {
     { status: 404, name: "NoSuchEntity", code: "STS_INVALID" },
     { status: 400, name: "Throttling", code: "STS_THROTTLED" },
     { status: 400, name: "ThrottlingException", code: "STS_THROTTLED" },
-    { status: 503, name: "RequestLimitExceeded", code: "STS_UNAVAILABLE" },
+    { status: 503, name: "RequestLimitExceeded", code: "STS_THROTTLED" },
     { status: 400, name: "RequestLimitExceeded", code: "STS_THROTTLED" },
     { status: 429, name: "Whatever", code: "STS_THROTTLED" },
     { status: 403, name: "ExpiredToken", code: "STS_BASE_REFUSED" },

@@ -2,11 +2,17 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { SIM_INSTANCE_ROLE } from "../../src/sim/instance-facts.ts";
 import { type DockerHost, startDockerHost } from "../support/docker-host/docker-host.ts";
 import { type RunningGateway, startGateway, startRealImds, startSts } from "../support/docker-host/gateway.ts";
-import { answersOf, ask, bodyOf, credentialsOf, firstAction, requestFor, roleSeenBy, seenIdentity } from "../support/docker-host/metadata.ts";
+import { ask, bodyOf, credentialsOf, firstAction, requestFor, roleSeenBy, seenFirst } from "../support/docker-host/metadata.ts";
 
 const LIMIT_MS = 120_000;
 const CANARY = "Canary0fTheTests";
-const BINDINGS = ["compose:shop/web=web-role", "compose:shop/worker=worker-role", "name:two=two-role", "name:late*=late-role", "label:team=six=six-role"];
+const BINDINGS = [
+  "compose:shop/web=web-role",
+  "compose:shop/worker=worker-role",
+  "name:two=two-role",
+  "name:late*=late-role",
+  "label:team=six=six-role",
+];
 const given = (role: string) => ({ status: "HTTP/1.1 200 OK", role });
 
 let host: DockerHost;
@@ -57,23 +63,26 @@ test("a container asks over IPv6", { timeout: LIMIT_MS }, async () => {
 test("a container started after the daemon has its role with its very first packet", { timeout: LIMIT_MS }, async () => {
   for (let number = 0; number < 5; number += 1) {
     const output = await host.docker("run", "--rm", "--name", `late-${number}`, "imdsgate-test", ...firstAction(1));
-    expect(answersOf(output).map(seenIdentity)).toEqual([given("late-role")]);
+    expect(seenFirst(output).seen).toEqual([given("late-role")]);
   }
 });
 
 test("several containers started at once each have their own role with their first packets", { timeout: LIMIT_MS }, async () => {
-  const run = (name: string, ...options: string[]) => host.docker("run", "--rm", "--name", name, ...options, "imdsgate-test", ...firstAction(3));
+  const run = (name: string, ...options: string[]) =>
+    host.docker("run", "--rm", "--name", name, ...options, "imdsgate-test", ...firstAction(3));
   const outputs = await Promise.all([
     run("late-one"),
     run("shop-web", ...composeLabels("shop", "web")),
     run("shop-worker", "--network", "shop_back", ...composeLabels("shop", "worker")),
     run("nobody"),
   ]);
-  const seen = outputs.map((output) => answersOf(output).map((answer) => seenIdentity(answer).role));
+  const seen = outputs.map((output) => seenFirst(output).seen.map(({ role }) => role));
   expect(seen).toEqual(["late-role", "web-role", "worker-role", ""].map((role) => [role, role, role]));
 });
 
-test("no secret and no token is in anything that the gateway printed, though containers were given them", { timeout: LIMIT_MS }, async () => {
+test("no secret and no token is in anything that the gateway printed, though containers were given them", {
+  timeout: LIMIT_MS,
+}, async () => {
   const document = await credentialsOf(host, "web", "web-role");
   const headers = ["X-aws-ec2-metadata-token-ttl-seconds: 600"];
   const [answer = ""] = await ask(host, "web", [requestFor("/latest/api/token", headers, "PUT")]);

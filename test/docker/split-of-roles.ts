@@ -50,7 +50,7 @@ export function splitOfRoles(backend: "nftables" | "iptables"): void {
     }, LIMIT_MS);
     afterAll(() => host.stop());
 
-    test("the ready line names the backend", () => expect(scene.gateway.ready.rules).toBe(backend));
+    test("the ready line names the backend", () => expect(scene.gateway.ready.rules).toMatch(new RegExp(`^${backend}`)));
 
     describe("what each container may do", () => testSplit(() => scene));
     describe("what each container is told", () => testMetadata(() => scene));
@@ -100,7 +100,11 @@ function testMetadata(at: () => Scene): void {
     const items = ["", "/", "/info", "/info/", "/security-credentials", "/security-credentials/"];
     const roles = ["fluentd-role", "php-role", SIM_INSTANCE_ROLE.name].map((role) => `/security-credentials/${role}`);
     const targets = [...items, ...roles].map((item) => `/latest/meta-data/iam${item}`);
-    const answers = await ask(at().host, "unbound", targets.flatMap((target) => [requestFor(target), requestFor(target, [token])]));
+    const answers = await ask(
+      at().host,
+      "unbound",
+      targets.flatMap((target) => [requestFor(target), requestFor(target, [token])]),
+    );
     expect(answers.map((answer) => answer.split("\r\n")[0])).toEqual(answers.map(() => "HTTP/1.1 404 Not Found"));
   });
 
@@ -110,14 +114,22 @@ function testMetadata(at: () => Scene): void {
     expect(answers.map((answer) => answer.split("\r\n")[0])).toEqual(answers.map(() => "HTTP/1.1 404 Not Found"));
   });
 
-  test.for(["fluentd", "unbound"])("every other path is the real service's answer byte for byte, for %s", { timeout: LIMIT_MS }, async (container) => {
-    const token = await tokenFor(at().host, container);
-    const requests = passThroughTargets().flatMap((target) => [requestFor(target), requestFor(target, [token]), requestFor(target, [token], "HEAD")]);
-    const seen = await ask(at().host, container, requests);
-    const real = await ask(at().host, "host", requests);
-    expect(seen.map(lastingPart)).toEqual(real.map(lastingPart));
-    expect(real.filter((answer) => answer.startsWith("HTTP/1.1 200 OK")).length).toBeGreaterThan(60);
-  });
+  test.for(["fluentd", "unbound"])(
+    "every other path is the real service's answer byte for byte, for %s",
+    { timeout: LIMIT_MS },
+    async (container) => {
+      const token = await tokenFor(at().host, container);
+      const requests = passThroughTargets().flatMap((target) => [
+        requestFor(target),
+        requestFor(target, [token]),
+        requestFor(target, [token], "HEAD"),
+      ]);
+      const seen = await ask(at().host, container, requests);
+      const real = await ask(at().host, "host", requests);
+      expect(seen.map(lastingPart)).toEqual(real.map(lastingPart));
+      expect(real.filter((answer) => answer.startsWith("HTTP/1.1 200 OK")).length).toBeGreaterThan(60);
+    },
+  );
 
   test("the host's own processes still have the host's role", { timeout: LIMIT_MS }, async () => {
     const requests = ["", SIM_INSTANCE_ROLE.name].map((role) => requestFor(`/latest/meta-data/iam/security-credentials/${role}`));
@@ -132,7 +144,11 @@ function testTraces(at: () => Scene): void {
     const { host, moto, gateway } = at();
     const { AccessKeyId } = await credentialsOf(host, "php", "php-role");
     const id = await host.docker("inspect", "--format", "{{.Id}}", "php");
-    const vend = gateway.program.stderr().split("\n").find((line) => line.includes("imdsgate.vend") && line.includes(AccessKeyId)) ?? "";
+    const vend =
+      gateway.program
+        .stderr()
+        .split("\n")
+        .find((line) => line.includes("imdsgate.vend") && line.includes(AccessKeyId)) ?? "";
     const roleArn = `arn:aws:iam::${moto.account}:role/php-role`;
     for (const fact of [id, roleArn, `php-${id.slice(0, 12)}`, "name:php=php-role", "172.17.0."]) expect(vend).toContain(fact);
   });
@@ -158,7 +174,13 @@ function testTraces(at: () => Scene): void {
 /** Every path of the embedded instance, and some that no instance has, but for the listing that names `iam/`. */
 function passThroughTargets(): readonly string[] {
   const known = Object.keys(SIM_FACTS.paths).filter((path) => path !== "/<v>/meta-data/");
-  const odd = ["//latest//meta-data/ami-id", "/latest/meta-data/ami%2Did?x=1", "/latest/meta-data/instance-id/", "/latest/meta-data/none", "/none/"];
+  const odd = [
+    "//latest//meta-data/ami-id",
+    "/latest/meta-data/ami%2Did?x=1",
+    "/latest/meta-data/instance-id/",
+    "/latest/meta-data/none",
+    "/none/",
+  ];
   return [...known.flatMap((path) => ["latest", "2021-03-23"].map((version) => path.replace("<v>", version))), ...odd];
 }
 

@@ -3,7 +3,9 @@ import { operatorLabels } from "../../src/identity/operator-labels.ts";
 
 const PROJECT = { "com.docker.compose.project": "shop", "com.docker.compose.service": "web" };
 
-test.for([
+type Labels = Readonly<Record<string, string>>;
+
+test.for<{ name: string; container: Labels; image: Labels; counted: Labels }>([
   { name: "a label that the operator set counts", container: { role: "web" }, image: {}, counted: { role: "web" } },
   { name: "a label that the image brought does not", container: { role: "admin" }, image: { role: "admin" }, counted: {} },
   { name: "one that overrides the image's counts", container: { role: "web" }, image: { role: "admin" }, counted: { role: "web" } },

@@ -86,11 +86,13 @@ function talk(socket: Socket, timeoutMs: number): Promise<string> {
   });
 }
 
-createInterface({ input: process.stdin }).on("line", (line) => {
+async function answerLine(line: string): Promise<void> {
   const { id, ask }: { id: number; ask: Ask } = JSON.parse(line);
-  answerOf(ask)
-    .catch((error: unknown) => `failed: ${String(error)}`)
-    .then((said) => process.stdout.write(`${JSON.stringify({ id, said })}\n`));
-});
-createInterface({ input: process.stdin }).on("close", () => process.exit(0));
+  const said = await answerOf(ask).catch((error: unknown) => `failed: ${String(error)}`);
+  process.stdout.write(`${JSON.stringify({ id, said })}\n`);
+}
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => void answerLine(line))
+  .on("close", () => process.exit(0));
 process.stdout.write("ready\n");

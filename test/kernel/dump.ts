@@ -18,6 +18,12 @@ function withoutCounters(text: string): string {
 
 function tablesOf(text: string): string {
   const lines = text.split("\n").filter((line) => !line.startsWith("#"));
-  const tables = lines.join("\n").replace(/ \[\d+:\d+\]/g, "").split(/^(?=\*)/m);
-  return tables.filter((table) => /^-A/m.test(table) || /^:\S+ (?!ACCEPT)/m.test(table)).sort().join("");
+  const tables = lines
+    .join("\n")
+    .replace(/ \[\d+:\d+\]/g, "")
+    .split(/^(?=\*)/m);
+  return tables
+    .filter((table) => /^-A/m.test(table) || /^:\S+ (?!ACCEPT)/m.test(table))
+    .sort()
+    .join("");
 }

@@ -26,7 +26,7 @@ const isRoot = process.getuid?.() === 0;
  * tests are not run by root.
  */
 export function startHostNamespace(): Promise<Namespace> {
-  // A network namespace that is made before its user namespace has a root keeps files in /proc/net that nobody may read.
+  // Made in one step with the user namespace, a network namespace would have files in /proc/net that only the machine's root reads.
   const user = isRoot ? [] : ["unshare", "--user", "--map-root-user"];
   return startAgent([...user, "unshare", "--net", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /run && exec "$@"', "sh"]);
 }

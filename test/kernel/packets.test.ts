@@ -1,11 +1,24 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Backend } from "../../src/rules/backend.ts";
 import { iptablesBackend } from "../../src/rules/iptables.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import type { RuleSet } from "../../src/rules/rule-set.ts";
 import type { RunCommand } from "../../src/run-command.ts";
 import { startPeerNamespace } from "./namespace.ts";
-import { bridgeLines, decoyCount, GATEWAY_PORT, IMDS4, IMDS6, type Network, type Place, request, startNetwork, timeoutFor } from "./network.ts";
+import {
+  bridgeLines,
+  decoyCount,
+  GATEWAY_PORT,
+  IMDS4,
+  IMDS6,
+  type Network,
+  type Place,
+  request,
+  startNetwork,
+  timeoutFor,
+} from "./network.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ALL: RuleSet = { parts: "all", gatewayPort: GATEWAY_PORT, uplinkInterfaces: ["eth0"], workloadInterfaces: [] };
 const CLOSED: RuleSet = { ...ALL, parts: "closed" };
@@ -34,8 +47,20 @@ const WITHOUT_RULES: readonly Row[] = [
   { who: "a neighbour who routes through this host", from: "lan", host: IMDS4, wanted: "decoy saw 10.77.0.9 on 169.254.169.254" },
   { who: "a neighbour over IPv6", from: "lan", host: IMDS6, wanted: "decoy6 saw fd77::9 on fd00:ec2::254" },
   { who: "the host", from: "host", host: IMDS4, wanted: "decoy saw 10.77.0.2 on 169.254.169.254" },
-  { who: "a container at the gateway's port", from: "ca", host: "172.30.0.1", port: GATEWAY_PORT, wanted: "gateway saw 172.30.0.2 on 172.30.0.1" },
-  { who: "a neighbour at the gateway's port", from: "lan", host: "10.77.0.2", port: GATEWAY_PORT, wanted: "gateway saw 10.77.0.9 on 10.77.0.2" },
+  {
+    who: "a container at the gateway's port",
+    from: "ca",
+    host: "172.30.0.1",
+    port: GATEWAY_PORT,
+    wanted: "gateway saw 172.30.0.2 on 172.30.0.1",
+  },
+  {
+    who: "a neighbour at the gateway's port",
+    from: "lan",
+    host: "10.77.0.2",
+    port: GATEWAY_PORT,
+    wanted: "gateway saw 10.77.0.9 on 10.77.0.2",
+  },
 ];
 
 const HOST_PASSES: readonly Row[] = [
@@ -207,6 +232,21 @@ describe.for(BACKENDS)("packets under $name", ({ name, foreign, make }) => {
       { who: "the host", from: "host", host: IMDS4, wanted: "embedded saw 169.254.169.254 on 169.254.169.254" },
     ];
     expect(await answers(rows)).toEqual(wantedOf(rows));
+  });
+
+  test("an interface without an address gives a redirected connection nowhere to land, and it is dropped", async () => {
+    const { host, cb } = network;
+    await host.sh("ip", ["link", "set", "br-b", "address", "02:00:00:00:00:0b"]);
+    onTestFinished(async () => {
+      await host.sh("ip", ["-batch", "-"], "route del 172.31.0.0/24 dev br-b\naddr add 172.31.0.1/24 dev br-b\n");
+    });
+    await host.sh("ip", ["-batch", "-"], "addr del 172.31.0.1/24 dev br-b\nroute add 172.31.0.0/24 dev br-b\n");
+    await cb.sh("ip", ["neigh", "replace", "172.31.0.1", "lladdr", "02:00:00:00:00:0b", "dev", "eth0"]);
+    const open: Row = { who: "a container", from: "cb", host: IMDS4, wanted: "decoy saw 172.31.0.2 on 169.254.169.254" };
+    expect(await answers([open])).toEqual(wantedOf([open]));
+    await apply(ALL);
+    const dropped: Row = { ...open, wanted: "silence" };
+    expect(await answers([dropped])).toEqual(wantedOf([dropped]));
   });
 
   test("a foreign ACCEPT at the head of FORWARD, as Docker puts there when it starts, opens nothing", async () => {

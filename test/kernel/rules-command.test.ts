@@ -1,7 +1,9 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { runRules } from "../../src/commands/rules.ts";
 import { dumpRules } from "./dump.ts";
 import { startHostNamespace } from "./namespace.ts";
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** A host with an uplink, and `imdsgate rules …` on it: exit code, stdout, stderr. */
 async function startHost() {
@@ -11,8 +13,12 @@ async function startHost() {
   const rules = async (action: "show" | "apply" | "remove", flags: Readonly<Record<string, unknown>> = {}) => {
     const said = { out: "", err: "" };
     const io = {
-      out: (text: string) => void (said.out += text),
-      err: (text: string) => void (said.err += text),
+      out: (text: string) => {
+        said.out += text;
+      },
+      err: (text: string) => {
+        said.err += text;
+      },
       isTerminal: false,
       signal: new AbortController().signal,
       environment: {},

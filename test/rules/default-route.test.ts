@@ -24,6 +24,7 @@ test("a host without IPv6, where ip prints nothing, still has its IPv4 uplinks",
 test("a host without ip is told what to install", async () => {
   await expect(listUplinks(scriptedRun({}).run)).rejects.toMatchObject({
     code: "RULES_TOOL_MISSING",
-    message: 'There is no program "ip" on this host. Install the package "iproute2" (Red Hat: "iproute"), or choose the other tool with --rules.',
+    message:
+      'There is no program "ip" on this host. Install the package "iproute2" (Red Hat: "iproute"), or choose the other tool with --rules.',
   });
 });

@@ -27,7 +27,8 @@ const DOCKER = "*nat\n:PREROUTING ACCEPT [0:0]\n:DOCKER - [0:0]\n-A PREROUTING -
 const UFW = "*filter\n:INPUT DROP [0:0]\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n";
 const RED_HAT = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\nCOMMIT\n";
 const PARTIAL = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 25 -j DROP\nCOMMIT\n";
-const OURS = "*mangle\n:INPUT ACCEPT [0:0]\n:IMDSGATE-IN - [0:0]\n-A INPUT -j IMDSGATE-IN\n-A IMDSGATE-IN ! -i lo -d 169.254.169.254/32 -j DROP\nCOMMIT\n";
+const OURS =
+  "*mangle\n:INPUT ACCEPT [0:0]\n:IMDSGATE-IN - [0:0]\n-A INPUT -j IMDSGATE-IN\n-A IMDSGATE-IN ! -i lo -d 169.254.169.254/32 -j DROP\nCOMMIT\n";
 
 test.for([
   { title: "Docker", saved: DOCKER, claims: { holdsRules: true, hasDocker: true, refusesInput: false } },

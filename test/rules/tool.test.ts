@@ -27,7 +27,8 @@ const FAILURES: readonly { title: string; answer: Answer; code: string; message:
     title: "no end",
     answer: { exitCode: undefined },
     code: "RULES_FAILED",
-    message: '"nft -f -" was stopped after 15 s: "it said nothing". Look at the text with "imdsgate rules show", or choose the other tool with --rules.',
+    message:
+      '"nft -f -" was stopped after 15 s: "it said nothing". Look at the text with "imdsgate rules show", or choose the other tool with --rules.',
   },
 ];
 

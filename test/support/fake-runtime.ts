@@ -182,13 +182,10 @@ export function createFakeRuntime() {
     pidOf: (name: string): number => containerOf(name).pid,
     networkIdOf: (name: string): string => networkOf(name).id,
     names: (): readonly string[] => [...containers.values()].map(({ name }) => name),
+    networksOf: (name: string): readonly string[] => [...containerOf(name).attached],
     isRunning: (name: string): boolean => containerOf(name).state === "running",
-    /** Ends or begins a process behind the daemon's back. */
+    /** Ends a process behind the daemon's back. */
     killProcess: (pid: number): void => void processes.delete(pid),
-    forkProcess(pid: number, addresses: readonly string[]): void {
-      if (processes.has(pid)) refuse(`pid ${pid} is taken`);
-      processes.set(pid, { startTime: String(ticks++), addresses: new Set(addresses) });
-    },
     /** Gives an address by hand, as `docker network connect --ip` or a second address management would. */
     forceAddress(name: string, network: string, address: string): void {
       const container = containerOf(name);

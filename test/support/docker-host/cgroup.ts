@@ -8,7 +8,8 @@ const TRIES = 200;
 /** Makes a cgroup for one Docker host, named after this process, and removes those whose process is gone. Gives its folder. */
 export async function makeCgroup(name: string): Promise<string> {
   const mount = cgroup2Mount();
-  for (const left of readdirSync(mount).filter((entry) => entry.startsWith(PREFIX) && !isAlive(entry))) await removeCgroup(join(mount, left));
+  for (const left of readdirSync(mount).filter((entry) => entry.startsWith(PREFIX) && !isAlive(entry)))
+    await removeCgroup(join(mount, left));
   const folder = join(mount, `${PREFIX}${process.pid}-${name}`);
   mkdirSync(folder);
   return folder;

@@ -17,7 +17,11 @@ export interface RunningGateway {
 }
 
 /** Starts `imdsgate run` on the host with `args`, audit and log as JSON, and waits until listeners and rules stand. */
-export async function startGateway(host: DockerHost, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<RunningGateway> {
+export async function startGateway(
+  host: DockerHost,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<RunningGateway> {
   const program = host.start(process.execPath, [CLI, "run", "--log-format", "json", ...args], env);
   const [line] = await program.printed(/^\{"event":"ready".*\}$/m);
   return { ready: JSON.parse(line), program };

@@ -46,8 +46,7 @@ export async function roleSeenBy(host: DockerHost, container: string, way = USUA
   return seenIdentity(answer);
 }
 
-/** Reads an answer to the list of roles. */
-export function seenIdentity(answer: string): SeenIdentity {
+function seenIdentity(answer: string): SeenIdentity {
   const status = answer.split("\r\n")[0] ?? "";
   return { status, role: status.endsWith(" 200 OK") ? bodyOf(answer) : "" };
 }
@@ -67,18 +66,21 @@ export async function credentialsOf(host: DockerHost, container: string, role: s
   return JSON.parse(bodyOf(answer));
 }
 
-/**
- * The command of a container whose first action is to ask for its role, `times` over; after it the container prints nothing else. Bash by itself: it is
- * there some milliseconds after the container was started.
- */
+/** The command of a container whose first action, some milliseconds after its start, is to ask for its role, `times` over. */
 export function firstAction(times: number): readonly string[] {
   const request = requestFor(`${IAM}/security-credentials/`).replaceAll("\r\n", "\\r\\n");
-  return ["bash", "-c", `for i in {1..${times}}; do exec 3<>/dev/tcp/169.254.169.254/80; printf '${request}' >&3; cat <&3; echo; done`];
+  const asking = `for i in {1..${times}}; do exec 3<>/dev/tcp/169.254.169.254/80; printf '${request}' >&3; cat <&3; echo; done`;
+  return [
+    "bash",
+    "-c",
+    `${asking}; while read -r address name; do [ "$name" != "$HOSTNAME" ] || echo "address $address"; done </etc/hosts`,
+  ];
 }
 
-/** The answers that `firstAction` printed. */
-export function answersOf(output: string): readonly string[] {
-  return output.split(/(?=HTTP\/1\.1 )/).map((answer) => answer.trimEnd());
+/** What a container with `firstAction` printed: what it saw, in order, and its own address. */
+export function seenFirst(output: string): { readonly seen: readonly SeenIdentity[]; readonly address: string } {
+  const [answers = "", address = ""] = output.trimEnd().split(/\n?address /);
+  return { seen: answers.split(/\n(?=HTTP\/1\.1 )/).map(seenIdentity), address };
 }
 
 /** An answer without what differs from one second to the next. */

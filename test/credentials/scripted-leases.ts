@@ -1,0 +1,45 @@
+import { onTestFinished } from "vitest";
+import { Leases } from "../../src/credentials/leases.ts";
+import { createMint } from "../../src/credentials/mint.ts";
+import type { ImdsgateEvent } from "../../src/events.ts";
+import { handMovedClock } from "../support/hand-moved-clock.ts";
+import { BASE, grantOf, MINUTE, type ScriptedSts, scriptedSts } from "./scripted.ts";
+
+export const HOUR = 60 * MINUTE;
+
+/** Leases on a scripted STS. Randomness is `jitter`, so that every wait is that part of its longest. */
+export function startLeases({ jitter = 0.5, isRunning = true } = {}) {
+  const clock = handMovedClock();
+  const sts = scriptedSts(clock);
+  const events: ImdsgateEvent[] = [];
+  const emit = (event: ImdsgateEvent) => void events.push(event);
+  const base = { current: async () => BASE, renewed: async () => BASE };
+  const mint = createMint({ sts, base, hostFacts: () => ({ region: "eu-central-1", partition: "aws", account: undefined }), clock, emit });
+  const leases = new Leases({ mint, clock, random: () => jitter, emit });
+  const stopping = new AbortController();
+  const run = isRunning ? leases.run(stopping.signal) : Promise.resolve();
+  const stop = async () => {
+    stopping.abort();
+    await run;
+  };
+  onTestFinished(stop);
+  const key = async (grant = grantOf()) => {
+    const outcome = await leases.leaseFor(grant);
+    return outcome.kind === "lease" ? outcome.lease.accessKeyId : outcome.kind;
+  };
+  return { clock, sts, events, leases, stop, key };
+}
+
+/** From now on `sts` answers only when the returned function was called. */
+export function slowDown(sts: ScriptedSts): () => void {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const prompt = sts.assumeRole;
+  sts.assumeRole = async (...call) => {
+    await promise;
+    return await prompt(...call);
+  };
+  return resolve;
+}
+
+export const FIRST = "ASIA0000000000000001";
+export const SECOND = "ASIA0000000000000002";
