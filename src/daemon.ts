@@ -5,11 +5,14 @@ import { createHostFacts } from "./credentials/host-facts.ts";
 import { Leases } from "./credentials/leases.ts";
 import { createMint } from "./credentials/mint.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
+import { ImdsgateError } from "./errors.ts";
 import type { Emit } from "./events.ts";
-import { answer } from "./gateway/answer.ts";
+import { answer, OWN_QUESTION } from "./gateway/answer.ts";
+import type { ConnectionContext } from "./gateway/connection.ts";
 import { createImdsTokens } from "./gateway/imds-token.ts";
 import { createLimits } from "./gateway/limits.ts";
 import { passThrough } from "./gateway/pass-through.ts";
+import { createSelfCheck } from "./gateway/self-check.ts";
 import { createGateway } from "./gateway/server.ts";
 import { createIdentity } from "./identity/attestor.ts";
 import type { Workload } from "./identity/workload.ts";
@@ -23,6 +26,8 @@ import type { World } from "./world.ts";
 export interface Daemon {
   /** Closed part of the rules, inventory, listeners, redirect: in this order. Throws LISTEN_FAILED and RULES_*. */
   start(): Promise<void>;
+  /** Rejects when it cannot go on: with UPSTREAM_IS_SELF. */
+  failure(): Promise<never>;
   /** The other way round: answers in flight end (at most 5 s). The rules stay, so that containers reach no IMDS at all. */
   stop(): Promise<void>;
   /** Where it listens; empty before `start`. */
@@ -35,6 +40,8 @@ export interface Daemon {
 export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
   const rooms = buildRooms(config, world, emit);
   const running = new AsyncDisposableStack();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
   let listening: readonly Endpoint[] = [];
   let backend: string = config.rules;
 
@@ -55,7 +62,9 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
       listening = await rooms.gateway.listen(config.listen);
 
       if (rules) await applyRules(rules, "all", listening[0]?.port ?? 0, emit);
+      void rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
     },
+    failure: () => failed.promise,
     async stop() {
       emit({ kind: "stopping", reason: "asked to" });
       await running.disposeAsync();
@@ -87,16 +96,17 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   identity.onGone(prefetch.gone);
 
   const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), deniedPaths, unknown };
-  const gateway = createGateway(
-    {
-      clock,
-      emit,
-      deniedPaths,
-      answer: (request, isGone) => answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) }),
-    },
-    createLimits(identity.isListed),
-  );
-  return { identity, hostFacts, leases, prefetch, gateway };
+  const selfCheck = createSelfCheck(random);
+  const answerOne: ConnectionContext["answer"] = async (request, isGone) => {
+    if (selfCheck.isOwn(request.head.target)) return OWN_QUESTION;
+    return answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) });
+  };
+  const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne }, createLimits(identity.isListed));
+  return { identity, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
+}
+
+function upstreamIsSelf(upstream: Endpoint): ImdsgateError {
+  return new ImdsgateError("UPSTREAM_IS_SELF", `--upstream http://${endpointText(upstream)} leads back to this gateway: name the real IMDS there`);
 }
 
 /** Whether a role of the host's own account is meant somewhere: only then must the account be known. */

@@ -1,4 +1,6 @@
+import { createInterface } from "node:readline";
 import { execa } from "execa";
+import { systemClock, within } from "./clock.ts";
 
 /** What a program printed and how it ended. `exitCode` is undefined when it could not be started or was killed. */
 export interface CommandResult {
@@ -12,6 +14,16 @@ export interface CommandResult {
 /** Runs `program` without a shell, feeds it `input`, and tells how it went. It never rejects. */
 export type RunCommand = (program: string, args: readonly string[], input?: string) => Promise<CommandResult>;
 
+/** A program that goes on until it is stopped, or ends by itself. */
+export interface RunningProgram {
+  /** Every line of either stream so far, in the order in which they came. */
+  readonly lines: readonly string[];
+  /** The first line, printed already or to come, that `isWanted` accepts; undefined when the program ends or `limitMs` pass without one. */
+  line(isWanted: (line: string) => boolean, limitMs: number): Promise<string | undefined>;
+  /** Asks it to end (SIGTERM), makes it end after 5 s, and gives its exit code; undefined when a signal ended it. Harmless when repeated. */
+  stop(): Promise<number | undefined>;
+}
+
 const TIMEOUT_MS = 15_000;
 
 /** The one door to other programs: no shell, English messages, an end after 15 s, the system directories on PATH. */
@@ -21,7 +33,7 @@ export const runCommand: RunCommand = async (program, args, input) => {
     reject: false,
     timeout: TIMEOUT_MS,
     stripFinalNewline: false,
-    env: { LC_ALL: "C", PATH: `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin` },
+    env: { LC_ALL: "C", PATH: systemPath() },
   });
   return {
     exitCode: result.exitCode,
@@ -30,3 +42,74 @@ export const runCommand: RunCommand = async (program, args, input) => {
     isMissing: result.code === "ENOENT",
   };
 };
+
+/** Starts `program` without a shell, with `environment` and PATH alone. It ends with this process at the latest. */
+export function startProgram(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): RunningProgram {
+  const child = execa(program, args, {
+    reject: false,
+    stdin: "ignore",
+    all: true,
+    buffer: false,
+    extendEnv: false,
+    env: { LC_ALL: "C", PATH: systemPath(), ...environment },
+  });
+  const lines: string[] = [];
+  const listeners = new Set<() => void>();
+  let hasEnded = false;
+  const tell = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  createInterface({ input: child.all })
+    .on("line", (line) => {
+      lines.push(line);
+      tell();
+    })
+    .on("close", () => {
+      hasEnded = true;
+      tell();
+    });
+
+  return {
+    lines,
+    async line(isWanted, limitMs) {
+      const { promise, resolve } = Promise.withResolvers<string | undefined>();
+      const look = () => {
+        const found = lines.find(isWanted);
+        if (found !== undefined || hasEnded) resolve(found);
+      };
+      listeners.add(look);
+      look();
+      const found = await within(systemClock, limitMs, promise, undefined);
+      listeners.delete(look);
+      return found;
+    },
+    async stop() {
+      child.kill();
+      return (await child).exitCode;
+    },
+  };
+}
+
+/** What `runOnTerminal` is told. */
+export interface TerminalProgram {
+  readonly program: string;
+  readonly args: readonly string[];
+  /** Closes the program's stdin, by which it learns that it is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** Runs a program that writes to this terminal itself, until it ends. Gives its exit code; undefined when there is none. */
+export async function runOnTerminal({ program, args, signal }: TerminalProgram): Promise<number | undefined> {
+  const child = execa(program, args, { reject: false, stdin: "pipe", stdout: "inherit", stderr: "inherit", env: { PATH: systemPath() } });
+  const close = () => child.stdin.end();
+  child.stdin.on("error", () => {});
+  if (signal.aborted) close();
+  signal.addEventListener("abort", close, { once: true });
+  const { exitCode } = await child;
+  signal.removeEventListener("abort", close);
+  return exitCode;
+}
+
+function systemPath(): string {
+  return `${process.env["PATH"] ?? ""}:/usr/local/sbin:/usr/sbin:/sbin`;
+}

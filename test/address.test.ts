@@ -40,5 +40,8 @@ describe("an address in a block", () => {
 });
 
 test("an endpoint is written with its port, IPv6 in brackets", () => {
-  expect([endpointText({ host: "0.0.0.0", port: 18169 }), endpointText({ host: "::", port: 18169 })]).toEqual(["0.0.0.0:18169", "[::]:18169"]);
+  expect([endpointText({ host: "0.0.0.0", port: 18169 }), endpointText({ host: "::", port: 18169 })]).toEqual([
+    "0.0.0.0:18169",
+    "[::]:18169",
+  ]);
 });

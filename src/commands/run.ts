@@ -65,7 +65,7 @@ async function runGateway(args: RunArguments, io: CommandIo): Promise<number> {
   try {
     await daemon.start();
     io.out(readyLine(daemon, config.logFormat === "json", version));
-    await aborted(io.signal);
+    await Promise.race([aborted(io.signal), daemon.failure()]);
     return 0;
   } finally {
     await daemon.stop();

@@ -71,6 +71,7 @@ export function parseConfig({ flags, environment }: ConfigInput): Config {
     logFormat: choiceOf(settings, "log-format", ["auto", "json", "pretty"]),
     warnings: warning === undefined ? [] : [`--duration: ${warning}`],
   };
+  refuseStrayExternalIds(policy);
   refuseOpenListener(config, settings);
   refuseLoopbackWorkloads(config);
   return config;
@@ -137,6 +138,15 @@ function listenFrom(settings: Settings): readonly Endpoint[] {
     );
   }
   return listen;
+}
+
+/** An external id for a role that nothing gives would never be sent, and that role's session would be made without it. */
+function refuseStrayExternalIds({ externalIds, bindings, defaultRole }: Policy): void {
+  const roles = [...bindings.map(({ role }) => role), ...(defaultRole ? [defaultRole] : [])];
+  const written = new Set(roles.flatMap((role) => [role.text, ...(role.kind === "arn" ? [role.role.arn] : [])]));
+  for (const key of externalIds.keys()) {
+    if (!written.has(key)) throw new ImdsgateError("CONFIG_INVALID", `--external-id: no binding gives the role ${JSON.stringify(key)}; write it as the binding does`);
+  }
 }
 
 /** Without rules nothing keeps others from the gateway's port (docs/contract.md, A2 knows no other identity than the address). */

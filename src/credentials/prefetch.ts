@@ -39,7 +39,7 @@ export function createPrefetch({ clock, decide, leases }: PrefetchParts): Prefet
   function drop(workload: Workload): void {
     leaving.delete(keyOf(workload));
     const grant = grantFor(workload);
-    const isShared = here.values().some((other) => {
+    const isShared = [...here.values()].some((other) => {
       const held = grantFor(other);
       return grant !== undefined && held !== undefined && leaseKey(held) === leaseKey(grant);
     });

@@ -174,6 +174,9 @@ function refuse(request: ImdsRequest, rooms: Rooms, status: number, reason: Refu
   return { body: { kind: "own", status, bytes }, workload, told: { kind: "refuse", reason, ...facts } };
 }
 
+/** What the gateway's own question to itself gets: an end (`self-check.ts`). */
+export const OWN_QUESTION: RoutedReply = { ...cut("malformed"), route: "BAD" };
+
 /** The connection is closed without an answer: another status would turn an SDK to IMDSv1 (T4, R5). */
 function cut(reason: RefusalReason): Reply {
   return { body: { kind: "none" }, workload: undefined, told: { kind: "refuse", reason } };

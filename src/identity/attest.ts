@@ -52,37 +52,45 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
   }
 
-  /** Nobody waits for it, but the next one shall find the truth. */
-  async function askBehind(address: string): Promise<void> {
-    if (await isAnswered(address)) await roster.learn(judge(address).pending);
-  }
-
   async function attestContainer(address: string, manner: AttestManner): Promise<Attestation> {
     const claims = judge(address);
-    if (claims.live.length > 0 && claims.pending.length === 0) return verdictOn(address, claims);
-    if (claims.live.length === 0 && claims.pending.length > 0 && manner === "now") {
-      void askBehind(address);
-      return STARTING;
-    }
-    const giveUpAt = clock.now() + HOLD_MS;
-    for (;;) {
-      const isHeard = await isAnswered(address);
-      const asked = judge(address);
-      if (asked.pending.length === 0) return asked.live.length > 0 || isHeard ? verdictOn(address, asked) : SILENT;
-      const learning = roster.learn(asked.pending);
-      if (manner === "now" || clock.now() >= giveUpAt) return STARTING;
-      await within(clock, giveUpAt - clock.now(), learning, undefined);
-      const learned = judge(address);
-      if (learned.live.length > 0 && learned.pending.length === 0) return verdictOn(address, learned);
-      if (clock.now() >= giveUpAt) return STARTING;
+    if (isSettled(claims)) return verdictOn(address, claims);
+    if (manner === "hold") return within(clock, HOLD_MS, hold(address, clock.now() + HOLD_MS), STARTING);
+    const asked = ask(address);
+    // Nobody waits for a container that is starting, but the next one who asks shall find the truth.
+    return claims.live.length === 0 && claims.pending.length > 0 ? STARTING : ((await asked) ?? STARTING);
+  }
+
+  /** One question to the runtime; undefined while a container that is said to have the address is not proven yet. */
+  async function ask(address: string): Promise<Attestation | undefined> {
+    const isHeard = await isAnswered(address);
+    const claims = judge(address);
+    if (claims.pending.length === 0) return claims.live.length > 0 || isHeard ? verdictOn(address, claims) : SILENT;
+    void roster.learn(claims.pending);
+    return undefined;
+  }
+
+  async function hold(address: string, giveUpAt: number): Promise<Attestation> {
+    while (clock.now() < giveUpAt) {
+      const asked = await ask(address);
+      if (asked) return asked;
+      await roster.learn(judge(address).pending);
+      const claims = judge(address);
+      if (isSettled(claims)) return verdictOn(address, claims);
       await sleep(clock, LOOK_AGAIN_MS);
     }
+    return STARTING;
   }
 
   return (address, manner) => {
     const workloads = named.get(address);
     return workloads ? attestNamed(address, workloads) : attestContainer(address, manner);
   };
+}
+
+/** Whether there is somebody, and nobody who is still to be proven. */
+function isSettled({ live, pending }: Claims): boolean {
+  return live.length > 0 && pending.length === 0;
 }
 
 function createJudge({ roster, processTable }: AttestParts): (address: string) => Claims {

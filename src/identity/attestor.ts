@@ -3,7 +3,7 @@ import type { Emit } from "../events.ts";
 import { createAttest } from "./attest.ts";
 import { createAudience } from "./audience.ts";
 import type { ProcessTable } from "./process-table.ts";
-import { createRoster, EMPTY_ROSTER } from "./roster.ts";
+import { EMPTY_ROSTER, RuntimeRoster } from "./roster.ts";
 import type { ContainerRuntime } from "./runtime.ts";
 import { watchRuntime } from "./watch.ts";
 import type { Attestor, StaticWorkload, Workload } from "./workload.ts";
@@ -33,7 +33,7 @@ export interface IdentityParts {
 export function createIdentity({ runtime, processTable, clock, staticWorkloads, emit }: IdentityParts): Identity {
   const audience = createAudience(emit);
   const named = Map.groupBy(staticWorkloads.map(workloadOf), ({ addresses }) => addresses[0] ?? "");
-  const roster = runtime ? createRoster({ runtime, processTable, clock, emit, onChange: audience.tell }) : EMPTY_ROSTER;
+  const roster = runtime ? new RuntimeRoster({ runtime, processTable, clock, emit, onChange: audience.tell }) : EMPTY_ROSTER;
   return {
     attest: createAttest({ runtimeName: runtime?.name ?? "none", roster, processTable, clock, named, emit }),
     async run(signal) {

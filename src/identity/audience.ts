@@ -20,30 +20,30 @@ export function createAudience(emit: Emit): Audience {
   const greet = (workload: Workload) => {
     for (const callback of forWorkload) callback(workload);
   };
+  const seeOff = (workload: Workload) => {
+    emit({ kind: "workload-gone", workload: factsOf(workload) });
+    for (const callback of forGone) callback(workload);
+  };
   return {
     onWorkload: (callback) => void forWorkload.push(callback),
     onGone: (callback) => void forGone.push(callback),
     greet,
     tell(before, after) {
-      const old = before && isAddressed(before) ? before : undefined;
-      const now = after && isAddressed(after) ? after : undefined;
-      const isSame = old !== undefined && now !== undefined && isSameStart(old, now);
-      if (old && !isSame) {
-        emit({ kind: "workload-gone", workload: factsOf(old.workload) });
-        for (const callback of forGone) callback(old.workload);
-      }
+      const [old, now] = [addressed(before), addressed(after)];
+      const isSame = isSameStart(old, now);
+      if (old && !isSame) seeOff(old.workload);
       if (now && !isSame) emit({ kind: "workload-seen", workload: factsOf(now.workload) });
       if (now) greet(now.workload);
     },
   };
 }
 
-function isAddressed({ workload }: Claimant): boolean {
-  return workload.addresses.length > 0;
+function addressed(claimant: Claimant | undefined): Claimant | undefined {
+  return claimant && claimant.workload.addresses.length > 0 ? claimant : undefined;
 }
 
-function isSameStart(one: Claimant, other: Claimant): boolean {
-  return one.pid === other.pid && one.startTime === other.startTime && one.workload.name === other.workload.name;
+function isSameStart(one: Claimant | undefined, other: Claimant | undefined): boolean {
+  return one?.pid === other?.pid && one?.startTime === other?.startTime && one?.workload.name === other?.workload.name;
 }
 
 function factsOf({ name, id, image }: Workload): WorkloadFacts {

@@ -28,9 +28,9 @@ export function createFlights<V>(ask: (key: string) => Promise<V>): Flights<V> {
 
   function renew(key: string): Promise<V> {
     const next = waiting.get(key);
-    if (next) return next;
+    if (next !== undefined) return next;
     const running = underWay.get(key);
-    return running ? startAfter(key, running) : start(key);
+    return running === undefined ? start(key) : startAfter(key, running);
   }
 
   return { renew, join: (key) => underWay.get(key) ?? renew(key) };

@@ -23,18 +23,18 @@ const IMAGES_KEPT = 512;
 export function createLearn(runtime: ContainerRuntime, processTable: ProcessTable): Learn {
   const readImageLabels = rememberedImageLabels(runtime);
 
+  /** Undefined when it changed while it was looked at. */
   async function learnOnce(id: string, known: Claimant | undefined, signal: AbortSignal): Promise<Learned | undefined> {
-    const before = await runtime.inspectContainer(id, signal);
-    if (before === undefined) return { kind: "container-gone", id };
-    if (!before.isRunning || before.pid === undefined) return { kind: "container-idle", id };
-    const { pid, startedAt } = before;
+    const container = await runtime.inspectContainer(id, signal);
+    if (container === undefined) return { kind: "container-gone", id };
+    const { isRunning, pid, startedAt } = container;
+    if (!isRunning || pid === undefined) return { kind: "container-idle", id };
     const startTime = processTable.startTime(pid);
     if (startTime === undefined) return undefined;
     const isKnown = known?.pid === pid && known.startedAt === startedAt && known.startTime === startTime;
-    const after = isKnown ? before : await runtime.inspectContainer(id, signal);
-    if (!after?.isRunning || after.pid !== pid || after.startedAt !== startedAt) return undefined;
-    const labels = await countedLabels(after, signal);
-    return { kind: "container", claimant: { workload: workloadOf(after, labels), pid, startTime, startedAt } };
+    if (!isKnown && !isSameStart(container, await runtime.inspectContainer(id, signal))) return undefined;
+    const labels = await countedLabels(container, signal);
+    return { kind: "container", claimant: { workload: workloadOf(container, labels), pid, startTime, startedAt } };
   }
 
   /** An image that cannot be looked at fails the whole: with a label too few, a binding further down would give another role. */
@@ -50,6 +50,10 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
     }
     return { kind: "container-idle", id };
   };
+}
+
+function isSameStart(before: InspectedContainer, after: InspectedContainer | undefined): boolean {
+  return after?.isRunning === true && after.pid === before.pid && after.startedAt === before.startedAt;
 }
 
 /** An image id names its content, so what was read once stays true. */

@@ -1,10 +1,12 @@
 import type { Clock } from "../clock.ts";
-import { within } from "../clock.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit, ImdsgateEvent } from "../events.ts";
+import type { CallLimit } from "./call-limit.ts";
+import { createCallLimit } from "./call-limit.ts";
 import { createFlights, eachOf } from "./flights.ts";
 import type { Claimant, Inventory, Sighting } from "./inventory.ts";
 import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSighting } from "./inventory.ts";
+import type { Learn } from "./learn.ts";
 import { createLearn } from "./learn.ts";
 import type { ProcessTable } from "./process-table.ts";
 import type { ContainerRuntime, RuntimeEvent } from "./runtime.ts";
@@ -56,87 +58,106 @@ const LIST_MS = 10_000;
 /** So many questions at once when everything is listed. */
 const LIST_WIDTH = 8;
 
-export function createRoster({ runtime, processTable, clock, emit, onChange }: RosterParts): Roster {
-  let inventory = EMPTY_INVENTORY;
-  const learn = createLearn(runtime, processTable);
-  const { limited, hangUp } = createLimit(runtime.name, clock);
+/** The roster of one runtime. Questions about one thing are asked one at a time, so that the answer of the last one holds. */
+export class RuntimeRoster implements Roster {
+  readonly #parts: RosterParts;
+  readonly #calls: CallLimit;
+  readonly #learn: Learn;
+  readonly #networkList = createFlights(() => this.#askNetworkList());
+  readonly #networks = createFlights((id) => this.#askNetwork(id));
+  readonly #containers = createFlights((id) => this.#askContainer(id));
+  #inventory = EMPTY_INVENTORY;
 
-  /** Whether `question` had an answer, which then went to `take`. The watch tells of a runtime that is gone, the attestor of a slow one. */
-  async function isAnswered<T>(question: Promise<T>, take: (answer: T) => void): Promise<boolean> {
-    try {
-      take(await question);
-      return true;
-    } catch (error) {
-      if (!hasCode(error, "RUNTIME_UNAVAILABLE")) emit(bugOf(error));
-      return false;
-    }
+  constructor(parts: RosterParts) {
+    this.#parts = parts;
+    this.#calls = createCallLimit(parts.runtime.name, parts.clock);
+    this.#learn = createLearn(parts.runtime, parts.processTable);
   }
 
-  function apply(sighting: Sighting): void {
-    const before = inventory;
-    inventory = withSighting(before, sighting);
-    if (inventory !== before) tellChanges(before, inventory, onChange);
+  claimsOn(address: string): ReturnType<typeof claimsOn> {
+    return claimsOn(this.#inventory, address);
   }
 
-  const networkList = createFlights(() =>
-    isAnswered(
-      limited(NETWORKS_MS, (signal) => runtime.listNetworks(signal)),
-      (networks) => apply({ kind: "networks", networks }),
-    ),
-  );
-  const networks = createFlights((id) =>
-    isAnswered(
-      limited(NETWORK_MS, (signal) => runtime.inspectNetwork(id, signal)),
-      (network) => apply(network ? { kind: "network", network } : { kind: "network-gone", id }),
-    ),
-  );
-  const containers = createFlights((id) =>
-    isAnswered(
-      limited(CONTAINER_MS, (signal) => learn(id, inventory.inspected.get(id), signal)),
-      apply,
-    ),
-  );
+  isOnNetwork(address: string): boolean {
+    return networksOf(this.#inventory, address).length > 0;
+  }
 
-  async function lookup(address: string): Promise<boolean> {
-    const asked = networksOf(inventory, address);
-    const answers = await Promise.all(asked.map((id) => networks.renew(id)));
-    if (asked.length > 0 && asked.every((id) => inventory.networks.has(id))) return answers.every(Boolean);
+  async lookup(address: string): Promise<boolean> {
+    const asked = networksOf(this.#inventory, address);
+    const answers = await Promise.all(asked.map((id) => this.#networks.renew(id)));
+    if (asked.length > 0 && asked.every((id) => this.#inventory.networks.has(id))) return answers.every(Boolean);
     // No network that we know of, or one that is gone: one may have come of which no event has told yet.
-    const isListed = await networkList.renew("");
-    const others = networksOf(inventory, address).filter((id) => !asked.includes(id));
-    const more = await Promise.all(others.map((id) => networks.renew(id)));
+    const isListed = await this.#networkList.renew("");
+    const others = networksOf(this.#inventory, address).filter((id) => !asked.includes(id));
+    const more = await Promise.all(others.map((id) => this.#networks.renew(id)));
     return [...answers, isListed, ...more].every(Boolean);
   }
 
-  async function list(): Promise<number> {
-    const listed = await limited(LIST_MS, (signal) => runtime.listContainers(signal));
-    if (!(await networkList.renew(""))) {
+  async learn(ids: readonly string[]): Promise<void> {
+    await Promise.all(ids.map((id) => this.#containers.join(id)));
+  }
+
+  drop(id: string): void {
+    this.#apply({ kind: "container-gone", id });
+  }
+
+  hear(event: RuntimeEvent): void {
+    const sighting = sightingOf(event);
+    if (sighting) this.#apply(sighting);
+    if (event.kind === "network-changed") void this.#networkList.renew("");
+    if ("networkId" in event) void this.#networks.renew(event.networkId);
+    if ("containerId" in event) void this.#containers.renew(event.containerId);
+  }
+
+  async list(): Promise<number> {
+    const { runtime } = this.#parts;
+    const listed = await this.#calls.within(LIST_MS, (signal) => runtime.listContainers(signal));
+    if (!(await this.#networkList.renew(""))) {
       throw new ImdsgateError(
         "RUNTIME_UNAVAILABLE",
         `${runtime.name} did not list its networks: see whether "${runtime.name} network ls" answers`,
       );
     }
-    await eachOf([...inventory.networks.keys()], LIST_WIDTH, networks.renew);
-    await eachOf(idsToInspect(inventory, listed), LIST_WIDTH, containers.renew);
-    return inventory.claimants.size;
+    await eachOf([...this.#inventory.networks.keys()], LIST_WIDTH, this.#networks.renew);
+    await eachOf(idsToInspect(this.#inventory, listed), LIST_WIDTH, this.#containers.renew);
+    return this.#inventory.claimants.size;
   }
 
-  return {
-    claimsOn: (address) => claimsOn(inventory, address),
-    isOnNetwork: (address) => networksOf(inventory, address).length > 0,
-    lookup,
-    learn: async (ids) => void (await Promise.all(ids.map(containers.join))),
-    drop: (id) => apply({ kind: "container-gone", id }),
-    hear(event) {
-      const sighting = sightingOf(event);
-      if (sighting) apply(sighting);
-      if (event.kind === "network-changed") void networkList.renew("");
-      if ("networkId" in event) void networks.renew(event.networkId);
-      if ("containerId" in event) void containers.renew(event.containerId);
-    },
-    list,
-    hangUp,
-  };
+  hangUp(): void {
+    this.#calls.hangUp();
+  }
+
+  #askNetworkList(): Promise<boolean> {
+    const answer = this.#calls.within(NETWORKS_MS, (signal) => this.#parts.runtime.listNetworks(signal));
+    return this.#take(answer, (networks) => ({ kind: "networks", networks }));
+  }
+
+  #askNetwork(id: string): Promise<boolean> {
+    const answer = this.#calls.within(NETWORK_MS, (signal) => this.#parts.runtime.inspectNetwork(id, signal));
+    return this.#take(answer, (network) => (network ? { kind: "network", network } : { kind: "network-gone", id }));
+  }
+
+  #askContainer(id: string): Promise<boolean> {
+    const answer = this.#calls.within(CONTAINER_MS, (signal) => this.#learn(id, this.#inventory.inspected.get(id), signal));
+    return this.#take(answer, (learned) => learned);
+  }
+
+  /** Whether there was an answer, which then went into the inventory. The watch tells of a runtime that is gone, the attestor of a slow one. */
+  async #take<T>(answer: Promise<T>, sightingIn: (answer: T) => Sighting): Promise<boolean> {
+    try {
+      this.#apply(sightingIn(await answer));
+      return true;
+    } catch (error) {
+      if (!hasCode(error, "RUNTIME_UNAVAILABLE")) this.#parts.emit(bugOf(error));
+      return false;
+    }
+  }
+
+  #apply(sighting: Sighting): void {
+    const before = this.#inventory;
+    this.#inventory = withSighting(before, sighting);
+    if (this.#inventory !== before) tellChanges(before, this.#inventory, this.#parts.onChange);
+  }
 }
 
 /** What an event itself tells. Forgetting is always safe: who is still there is learned anew. */
@@ -155,37 +176,4 @@ function tellChanges({ claimants: before }: Inventory, { claimants: after }: Inv
 function bugOf(error: unknown): ImdsgateEvent {
   const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
   return { kind: "bug", where: "identity", message, stack };
-}
-
-/** Calls that end after their time also when the runtime never answers, and all at once when it is told to hang up. */
-function createLimit(runtimeName: string, clock: Clock) {
-  const underWay = new Set<AbortController>();
-
-  async function limited<T>(ms: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    const controller = new AbortController();
-    underWay.add(controller);
-    try {
-      const answer = await within(
-        clock,
-        ms,
-        ask(controller.signal).then((value) => ({ value })),
-        undefined,
-      );
-      if (answer) return answer.value;
-      throw new ImdsgateError(
-        "RUNTIME_UNAVAILABLE",
-        `${runtimeName} did not answer within ${ms} ms: see whether "${runtimeName} ps" answers`,
-      );
-    } finally {
-      controller.abort();
-      underWay.delete(controller);
-    }
-  }
-
-  return {
-    limited,
-    hangUp() {
-      for (const controller of underWay) controller.abort();
-    },
-  };
 }

@@ -44,7 +44,11 @@ async function followOnce(parts: WatchParts, onConnected: (workloads: number) =>
   signal.addEventListener("abort", close, { once: true });
   try {
     const opened = Promise.withResolvers<"open">();
-    const events = runtime.watchEvents(() => opened.resolve("open"), roster.hear, connection.signal);
+    const events = runtime.watchEvents(
+      () => opened.resolve("open"),
+      (event) => roster.hear(event),
+      connection.signal,
+    );
     await Promise.race([events, listAgainAndAgain(parts, opened.promise, onConnected, connection.signal)]);
     return `${runtime.name} ended its stream of events`;
   } catch (error) {

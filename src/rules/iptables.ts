@@ -1,7 +1,8 @@
 import type { RunCommand } from "../run-command.ts";
 import { absentParts, deleteLeftovers } from "./added-tables.ts";
 import type { Backend } from "./backend.ts";
-import { type DumpedTable, parseDump } from "./iptables-dump.ts";
+import { parseDump } from "./iptables-dump.ts";
+import { addedMark, CHAIN, NOTHING_PRESENT, type Present, presentIn, removalScript } from "./iptables-present.ts";
 import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
 import { runTool } from "./tool.ts";
 
@@ -18,22 +19,8 @@ export const FAMILIES: readonly Family[] = [
   { name: "ip6", address: IMDS_IPV6, program: "ip6tables" },
 ];
 
-/** What of ours a host already holds in one family. */
-export interface Present {
-  /** `-A` lines of the built-in chains that jump to ours, without the `-A `. */
-  readonly jumps: (table: string) => readonly string[];
-  /** Chains of ours. */
-  readonly chains: (table: string) => readonly string[];
-  /** Tables and built-in chains that were not there before us, as `mangle` and `mangle/INPUT`. */
-  readonly added: readonly string[];
-}
-
-const CHAIN = "IMDSGATE-";
-const ADDED = "imdsgate added: ";
-const NOTHING: Present = { jumps: () => [], chains: () => [], added: [] };
-
 /** One `iptables-restore --noflush` script: each table is replaced as a single transaction, the closed part first. */
-export function iptablesScript(ruleSet: RuleSet, family: Family, present: Present = NOTHING): string {
+export function iptablesScript(ruleSet: RuleSet, family: Family, present: Present = NOTHING_PRESENT): string {
   return [
     // Not in filter: Docker puts its own ACCEPT at the head of that FORWARD chain whenever it starts.
     ...table("mangle", [...forwardChain(family, present.added), ...inputChain(ruleSet, family)], present),
@@ -67,8 +54,7 @@ function redirectRules(ruleSet: RuleSet): string[] {
 }
 
 function forwardChain({ address }: Family, added: readonly string[]): string[] {
-  const comment = added.length === 0 ? "" : `-m comment --comment "${ADDED}${added.join(" ")}" `;
-  return [`-A ${CHAIN}FWD ${comment}-j DROP`, `-I FORWARD 1 -d ${address} -j ${CHAIN}FWD`];
+  return [`-A ${CHAIN}FWD ${addedMark(added)}-j DROP`, `-I FORWARD 1 -d ${address} -j ${CHAIN}FWD`];
 }
 
 function inputChain({ gatewayPort }: RuleSet, family: Family): string[] {
@@ -131,30 +117,6 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
 /** A kernel without IPv6 has no ip6tables, and no packets that would need it. */
 async function listFamilies(run: RunCommand): Promise<readonly Family[]> {
   const { exitCode } = await run("test", ["-e", "/proc/net/if_inet6"]);
-  return exitCode === 0 ? FAMILIES : FAMILIES.filter(({ name }) => name === "ip");
-}
-
-function presentIn(dump: readonly DumpedTable[]): Present {
-  const rulesOf = (name: string) => dump.filter((dumped) => dumped.name === name).flatMap(({ rules }) => rules);
-  const isOwn = (rule: string) => rule.startsWith(CHAIN);
-  const [, added = ""] = new RegExp(`"${ADDED}([^"]*)"`).exec(rulesOf("mangle").filter(isOwn).join("\n")) ?? [];
-  return {
-    jumps: (name) => rulesOf(name).filter((rule) => !isOwn(rule) && / -[jg] IMDSGATE-/.test(rule)),
-    chains: (name) =>
-      dump.filter((dumped) => dumped.name === name).flatMap(({ chains }) => [...chains.keys()].filter((chain) => chain.startsWith(CHAIN))),
-    added: added.split(" ").filter((part) => part !== ""),
-  };
-}
-
-function removalScript(present: Present): string | undefined {
-  const tables = ["nat", "filter", "mangle"].filter((name) => present.chains(name).length > 0);
-  if (tables.length === 0) return undefined;
-  const lines = tables.flatMap((name) => [
-    `*${name}`,
-    ...present.jumps(name).map((jump) => `-D ${jump}`),
-    ...present.chains(name).map((chain) => `-F ${chain}`),
-    ...present.chains(name).map((chain) => `-X ${chain}`),
-    "COMMIT",
-  ]);
-  return `${lines.join("\n")}\n`;
+  // Only a clear "no" counts: where the question fails, IPv6 must not stay open.
+  return exitCode === 1 ? FAMILIES.filter(({ name }) => name === "ip") : FAMILIES;
 }

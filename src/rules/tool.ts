@@ -23,7 +23,7 @@ export function isDenied(result: CommandResult): boolean {
 }
 
 /** The Debian and Red Hat packages that bring `program`, in words. */
-export function packageHint(program: string): string {
+function packageHint(program: string): string {
   if (program.startsWith("nft")) return 'the package "nftables"';
   if (program.startsWith("ip6tables") || program.startsWith("iptables")) return 'the package "iptables"';
   return 'the package "iproute2" (Red Hat: "iproute")';

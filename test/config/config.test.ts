@@ -99,7 +99,8 @@ describe("a wrong value names the flag, the value, what is allowed and an exampl
     const complaint = complaintOf({ [flag]: [value] });
     expect(complaint).toMatch(new RegExp(`^--${flag}: .+\\n {2}allowed {2}.+\\n {2}example {2}--${flag} .+$`));
     const example = complaint.slice(complaint.lastIndexOf(`--${flag} `) + flag.length + 3);
-    expect(complaintOf({ [flag]: [example], rules: flag === "rules" ? example : "nftables" })).toBe("no complaint");
+    const bind = flag === "external-id" ? { bind: [`name:a=${example.split("=", 1)[0]}`] } : {};
+    expect(complaintOf({ ...bind, [flag]: [example], rules: flag === "rules" ? example : "nftables" })).toBe("no complaint");
   });
 });
 
@@ -115,6 +116,12 @@ describe("what would be unsafe is refused", () => {
   });
   test("listeners on different ports, since the redirect has one", () => {
     expect(complaintOf({ listen: ["0.0.0.0:1", "[::]:2"] })).toContain("must share one port");
+  });
+  test("an external id for a role that no binding gives", () => {
+    expect(complaintOf({ "external-id": ["web=partner-1"], bind: ["name:a=web-role"] })).toBe(
+      '--external-id: no binding gives the role "web"; write it as the binding does',
+    );
+    expect(complaintOf({ "external-id": ["web-role=partner-1"], bind: ["name:a=web-role"] })).toBe("no complaint");
   });
   test("a single value given twice", () => {
     expect(complaintOf({ region: ["a", "b"] })).toBe("--region was given 2 times; give it once");

@@ -6,7 +6,6 @@ import type { ImdsgateEvent } from "../../src/events.ts";
 import { type RunningImds, startImds } from "../../src/sim/imds.ts";
 import { fixedTokens } from "../../src/sim/imds-tokens.ts";
 import { type RunningSts, startSts } from "../../src/sim/sts.ts";
-import type { StsState } from "../../src/sim/sts-faults.ts";
 import { createWorld } from "../../src/world.ts";
 import type { Clock } from "../../src/clock.ts";
 import { type HandMovedClock, handMovedClock } from "../support/hand-moved-clock.ts";
@@ -87,8 +86,10 @@ export async function runCase(conformanceCase: ConformanceCase): Promise<readonl
   if (context.cache === "cold") sims.sts.setState(context.stsState);
   const gateway = await startGateway(sims, context, { clock, stack });
 
-  await prefetched(sims);
-  if (context.cache !== "cold") await prepareCache(gateway, sims, { context, clock });
+  if (context.cache !== "cold") {
+    await prefetched(sims);
+    await prepareCache(gateway, { context, clock });
+  }
   sims.imds.setTokenUse(context.imdsTokens);
   sims.imds.setState(context.imdsState ?? "ok");
   for (const request of context.setup ?? []) await settled(clock, rawRequest(gateway, requestText(request), sourceOf(context)));
@@ -117,15 +118,14 @@ async function startGateway(sims: Sims, context: CaseContext, run: { clock: Hand
 }
 
 /** Fills the container's lease by asking for it, and lets it grow as old as the case wants it. Without a wish it is warm. */
-async function prepareCache(gateway: Endpoint, sims: Sims, { context, clock }: { context: CaseContext; clock: HandMovedClock }): Promise<void> {
+async function prepareCache(gateway: Endpoint, { context, clock }: { context: CaseContext; clock: HandMovedClock }): Promise<void> {
   const { role } = FIXTURES.containers[context.container];
   if (!role) return;
   const lines = [`GET /latest/meta-data/iam/security-credentials/${role.name} HTTP/1.1`, "Host: a", `X-aws-ec2-metadata-token: ${FIXTURES.tokens.VALID2}`];
   const answer = await settled(clock, rawRequest(gateway, `${lines.join("\r\n")}\r\n\r\n`, sourceOf(context)));
   if (!answer.bytes.includes("ASIA")) throw new Error(`the cache could not be made warm: ${answer.bytes.toString("latin1")}`);
   const ages: Partial<Record<NonNullable<CaseContext["cache"]>, number>> = { left20m: LEASE_SECONDS - 1200, expired: LEASE_SECONDS + 1 };
-  sims.sts.setState("down" satisfies StsState);
-  clock.advance((ages[context.cache ?? "warm"] ?? 0) * 1000);
+  clock.leap((ages[context.cache ?? "warm"] ?? 0) * 1000);
 }
 
 /** Sends the case's request as often as it says and observes what that led to. */

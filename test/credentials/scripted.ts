@@ -37,7 +37,7 @@ export async function pass(clock: HandMovedClock, ms: number): Promise<void> {
 }
 
 /** How the scripted STS meets one call: an error's code, what differs in a good answer, or `hang`. */
-export type StsTurn = "ok" | "hang" | ImdsgateError | Partial<AssumedRole>;
+type StsTurn = "ok" | "hang" | ImdsgateError | Partial<AssumedRole>;
 
 export interface ScriptedSts extends Sts {
   readonly calls: { readonly request: AssumeRoleRequest; readonly base: BaseCredentials; readonly region: string; readonly at: number }[];

@@ -128,7 +128,9 @@ describe("a container is known", () => {
     const { run, who, identity } = identityOn(fake);
     await run();
     expect(await who("172.18.0.2")).toBe("task");
-    expect(await identity.attest("172.17.0.2", "now")).toMatchObject({ workload: { addresses: ["172.17.0.2", "172.18.0.2"], networks: ["bridge"] } });
+    expect(await identity.attest("172.17.0.2", "now")).toMatchObject({
+      workload: { addresses: ["172.17.0.2", "172.18.0.2"], networks: ["bridge"] },
+    });
   });
 
   test("as its owner where another container shares its network namespace", async () => {
@@ -312,7 +314,9 @@ describe("nobody", () => {
   test("an address that no network lists is unknown at once, in either manner", async () => {
     const { identity, run } = identityOn(createFakeRuntime());
     await run();
-    const attested = await Promise.all(["172.17.0.9", "192.0.2.1", "fe80::1", "127.0.0.1"].map((address) => identity.attest(address, "hold")));
+    const attested = await Promise.all(
+      ["172.17.0.9", "192.0.2.1", "fe80::1", "127.0.0.1"].map((address) => identity.attest(address, "hold")),
+    );
     expect(attested).toEqual(Array(4).fill(UNLISTED));
   });
 
@@ -433,7 +437,9 @@ describe("one address, two containers", () => {
     const attested = [await identity.attest("172.17.0.2", "now"), await identity.attest("172.17.0.2", "hold")];
     expect(attested).toEqual([DOUBLED, DOUBLED]);
     const claimants = ["one", "two"].map((name) => `${name} (${fake.idOf(name).slice(0, 12)})`);
-    expect(events.filter(({ kind }) => kind === "address-doubled")).toEqual([{ kind: "address-doubled", address: "172.17.0.2", claimants }]);
+    expect(events.filter(({ kind }) => kind === "address-doubled")).toEqual([
+      { kind: "address-doubled", address: "172.17.0.2", claimants },
+    ]);
     fake.stop("one");
     expect(await who("172.17.0.2")).toBe("two");
   });
@@ -590,7 +596,10 @@ describe("a static workload", () => {
     const { processTable } = createFakeRuntime();
     const identity = createIdentity({ runtime: undefined, processTable, clock: handMovedClock(), staticWorkloads: [vm], emit: () => {} });
     await identity.run(AbortSignal.abort());
-    expect([await identity.attest("127.0.1.2", "now"), await identity.attest("127.0.1.3", "hold")]).toEqual([{ kind: "known", workload }, UNLISTED]);
+    expect([await identity.attest("127.0.1.2", "now"), await identity.attest("127.0.1.3", "hold")]).toEqual([
+      { kind: "known", workload },
+      UNLISTED,
+    ]);
   });
 
   test("is refused, as the container is, when a container has its address", async () => {

@@ -75,7 +75,8 @@ test("whatever is lost, late or told twice, an address speaks for its owner of t
         for (const [index, address] of ADDRESSES.entries()) {
           const attestation = said[index];
           const owner = ownerOf(fake, address);
-          const name = attestation?.kind === "known" ? attestation.workload.name : attestation?.kind === "starting" ? "starting" : "unlisted";
+          const name =
+            attestation?.kind === "known" ? attestation.workload.name : attestation?.kind === "starting" ? "starting" : "unlisted";
           expect(manner === "now" ? [owner, "starting"] : [owner]).toContain(name);
           if (owner !== "unlisted" && seen.has(address) && seen.get(address) !== owner) reuses += 1;
           if (owner !== "unlisted") seen.set(address, owner);

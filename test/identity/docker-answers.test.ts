@@ -51,7 +51,11 @@ describe("a container", () => {
     { name: "no networks", change: { NetworkSettings: {} }, parsed: { networks: [] } },
     { name: "networks that are null (Podman, host network)", change: { NetworkSettings: { Networks: null } }, parsed: { networks: [] } },
     { name: "no network settings", change: { NetworkSettings: undefined }, parsed: { networks: [] } },
-    { name: "a network that is null", change: { NetworkSettings: { Networks: { a: null } } }, parsed: { networks: [{ name: "a", id: "a", addresses: [] }] } },
+    {
+      name: "a network that is null",
+      change: { NetworkSettings: { Networks: { a: null } } },
+      parsed: { networks: [{ name: "a", id: "a", addresses: [] }] },
+    },
     {
       name: "addresses that are none",
       change: { NetworkSettings: { Networks: { a: { NetworkID: 7, IPAddress: "localhost", GlobalIPv6Address: 6 } } } },
@@ -59,15 +63,27 @@ describe("a container", () => {
     },
     { name: "labels that are null", change: { Config: { ...CONTAINER.Config, Labels: null } }, parsed: { labels: {} } },
     { name: "labels that are a list", change: { Config: { ...CONTAINER.Config, Labels: ["a=b"] } }, parsed: { labels: {} } },
-    { name: "labels that are no text", change: { Config: { ...CONTAINER.Config, Labels: { a: 1, b: null, c: "d" } } }, parsed: { labels: { c: "d" } } },
+    {
+      name: "labels that are no text",
+      change: { Config: { ...CONTAINER.Config, Labels: { a: 1, b: null, c: "d" } } },
+      parsed: { labels: { c: "d" } },
+    },
     { name: "no state", change: { State: null }, parsed: { isRunning: false, pid: undefined, startedAt: "" } },
-    { name: "a state between two starts", change: { State: { Running: true, Restarting: true, Pid: 0 } }, parsed: { pid: undefined, startedAt: "" } },
+    {
+      name: "a state between two starts",
+      change: { State: { Running: true, Restarting: true, Pid: 0 } },
+      parsed: { pid: undefined, startedAt: "" },
+    },
     { name: "a pid that is none", change: { State: { Running: true, Pid: "1" } }, parsed: { pid: undefined, startedAt: "" } },
     { name: "a pid that is negative", change: { State: { Running: true, Pid: -1 } }, parsed: { pid: undefined, startedAt: "" } },
     { name: "running as text", change: { State: { Running: "false", Pid: 7 } }, parsed: { isRunning: false, pid: 7, startedAt: "" } },
     { name: "no name", change: { Name: undefined }, parsed: { name: ID.slice(0, 12) } },
     { name: "no image id", change: { Image: null }, parsed: { imageId: undefined } },
-    { name: "another's network", change: { HostConfig: { NetworkMode: `container:${OTHER}` } }, parsed: { networkMode: `container:${OTHER}` } },
+    {
+      name: "another's network",
+      change: { HostConfig: { NetworkMode: `container:${OTHER}` } },
+      parsed: { networkMode: `container:${OTHER}` },
+    },
   ] as readonly { name: string; change: object; parsed: object }[])("with $name changes that alone", ({ change, parsed }) =>
     expect(parseContainer(ID, { ...CONTAINER, ...change })).toEqual({ ...PARSED, ...parsed }),
   );
@@ -86,12 +102,17 @@ describe("a container", () => {
     ]);
   });
 
-  test("that is another is none", () => expect([parseContainer(OTHER, CONTAINER), parseContainer(ID, null)]).toEqual([undefined, undefined]));
+  test("that is another is none", () =>
+    expect([parseContainer(OTHER, CONTAINER), parseContainer(ID, null)]).toEqual([undefined, undefined]));
 });
 
 test("a list of containers is their ids, each once, without what is none", () => {
   const answer = [{ Id: ID }, { Id: OTHER }, { Id: ID }, { Id: "web" }, { Id: 7 }, {}, null, "x"];
-  expect([parseContainerIds(answer), parseContainerIds({ message: "no" }), parseContainerIds(undefined)]).toEqual([[ID, OTHER], undefined, undefined]);
+  expect([parseContainerIds(answer), parseContainerIds({ message: "no" }), parseContainerIds(undefined)]).toEqual([
+    [ID, OTHER],
+    undefined,
+    undefined,
+  ]);
 });
 
 test("a network has its containers' addresses, without Swarm's own endpoints", () => {
@@ -110,7 +131,13 @@ test("a network has its containers' addresses, without Swarm's own endpoints", (
     [ID, ["172.18.0.3", "fd88::3"]],
     [OTHER, []],
   ]);
-  expect(parseNetwork("gw", answer)).toEqual({ id: "gw", name: "docker_gwbridge", driver: "bridge", subnets: ["172.18.0.0/16"], endpoints });
+  expect(parseNetwork("gw", answer)).toEqual({
+    id: "gw",
+    name: "docker_gwbridge",
+    driver: "bridge",
+    subnets: ["172.18.0.0/16"],
+    endpoints,
+  });
   expect(parseNetwork("gw", { Id: "gw", IPAM: { Config: null }, Containers: null })).toEqual({
     id: "gw",
     name: "gw",
@@ -131,11 +158,16 @@ test("a list of networks is their subnets, each network once", () => {
 });
 
 test("an image has its labels, or none; an answer that is no image says nothing", () => {
-  expect([parseImageLabels({ Config: { Labels: { a: "b" } } }), parseImageLabels({ Config: null }), parseImageLabels([])]).toEqual([{ a: "b" }, {}, undefined]);
+  expect([parseImageLabels({ Config: { Labels: { a: "b" } } }), parseImageLabels({ Config: null }), parseImageLabels([])]).toEqual([
+    { a: "b" },
+    {},
+    undefined,
+  ]);
 });
 
 describe("an event", () => {
-  const event = (Type: string, Action: string, ID: string, Attributes = {}) => JSON.stringify({ Type, Action, Actor: { ID, Attributes }, time: 1 });
+  const event = (Type: string, Action: string, ID: string, Attributes = {}) =>
+    JSON.stringify({ Type, Action, Actor: { ID, Attributes }, time: 1 });
   test.for([
     { line: event("network", "connect", "n", { container: ID }), parsed: { kind: "connected", containerId: ID, networkId: "n" } },
     { line: event("network", "disconnect", "n", { container: ID }), parsed: { kind: "disconnected", containerId: ID, networkId: "n" } },
@@ -161,7 +193,14 @@ describe("an event", () => {
 test("no answer at all makes a parser throw", () => {
   const any = fc.oneof(
     fc.jsonValue(),
-    fc.record({ Id: fc.constant(ID), Config: fc.jsonValue(), State: fc.jsonValue(), NetworkSettings: fc.jsonValue(), IPAM: fc.jsonValue(), Containers: fc.jsonValue() }),
+    fc.record({
+      Id: fc.constant(ID),
+      Config: fc.jsonValue(),
+      State: fc.jsonValue(),
+      NetworkSettings: fc.jsonValue(),
+      IPAM: fc.jsonValue(),
+      Containers: fc.jsonValue(),
+    }),
   );
   fc.assert(
     fc.property(any, (answer) => {

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -82,7 +82,11 @@ describe("questions", () => {
 
   test.for([
     { name: "an error", bytes: reply(500, '{"message":"broken"}\n'), what: 'it answered 500 to /containers/json: {"message":"broken"}' },
-    { name: "a refused version", bytes: reply(400, "client version 1.24 is too old"), what: "it answered 400 to /containers/json: client version 1.24 is too old" },
+    {
+      name: "a refused version",
+      bytes: reply(400, "client version 1.24 is too old"),
+      what: "it answered 400 to /containers/json: client version 1.24 is too old",
+    },
     { name: "no JSON", bytes: reply(200, "<html>", "text/html"), what: "its answer to /containers/json is not JSON" },
     { name: "JSON that is cut", bytes: reply(200, '[{"Id":"c0'), what: "its answer to /containers/json is not JSON" },
     { name: "no list", bytes: reply(200, '{"Id":"x"}'), what: "its list of containers is none" },
@@ -156,7 +160,8 @@ describe("questions", () => {
 describe("events", () => {
   const HEAD = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
   const chunk = (bytes: Buffer) => Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
-  const line = (Type: string, Action: string, id: string, Attributes = {}) => `${JSON.stringify({ Type, Action, Actor: { ID: id, Attributes } })}\n`;
+  const line = (Type: string, Action: string, id: string, Attributes = {}) =>
+    `${JSON.stringify({ Type, Action, Actor: { ID: id, Attributes } })}\n`;
 
   async function eventsOf(script: (socket: Socket) => void) {
     const { runtime, requests, path } = await scriptedDocker(script);
@@ -216,7 +221,10 @@ describe("events", () => {
 
   test("that are refused never open", async () => {
     const { told, ended, path } = await eventsOf((socket) => socket.end(reply(403, "no")));
-    expect([await failureOf(ended), told]).toEqual([expect.stringContaining(`Docker's answer on ${path} is of no use: it answered 403 to /events`), []]);
+    expect([await failureOf(ended), told]).toEqual([
+      expect.stringContaining(`Docker's answer on ${path} is of no use: it answered 403 to /events`),
+      [],
+    ]);
   });
 
   test("of one line without end are a failure", async () => {

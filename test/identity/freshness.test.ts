@@ -10,12 +10,22 @@ const claimant: Claimant = {
 };
 
 test.for([
-  { name: "the same process that owns the address is fresh", startTimes: ["100", "100"], owned: ["10.0.0.2", "10.1.0.2"], freshness: "fresh" },
+  {
+    name: "the same process that owns the address is fresh",
+    startTimes: ["100", "100"],
+    owned: ["10.0.0.2", "10.1.0.2"],
+    freshness: "fresh",
+  },
   { name: "the same process without the address has moved", startTimes: ["100", "100"], owned: ["10.1.0.2"], freshness: "moved" },
   { name: "a process that is gone is dead", startTimes: [undefined, undefined], owned: undefined, freshness: "dead" },
   { name: "another process with its number is dead", startTimes: ["200", "200"], owned: ["10.0.0.2"], freshness: "dead" },
   { name: "one that ends before its addresses are read is dead", startTimes: ["100", undefined], owned: undefined, freshness: "dead" },
-  { name: "one whose number goes on before its addresses are read is dead", startTimes: ["100", "200"], owned: ["10.0.0.2"], freshness: "dead" },
+  {
+    name: "one whose number goes on before its addresses are read is dead",
+    startTimes: ["100", "200"],
+    owned: ["10.0.0.2"],
+    freshness: "dead",
+  },
 ] as const)("$name", ({ startTimes, owned, freshness }) => {
   const answers = [...startTimes];
   const processTable = { startTime: () => answers.shift(), ownedAddresses: () => owned && new Set<string>(owned) };

@@ -16,11 +16,11 @@ function network(id: string, endpoints: Readonly<Record<string, readonly string[
   return { kind: "network", network: { id, subnets: ["10.0.0.0/24"], endpoints: new Map(Object.entries(endpoints)) } };
 }
 
-const after = (...sightings: readonly Sighting[]) => sightings.reduce(withSighting, EMPTY_INVENTORY);
+const inventoryOf = (...sightings: readonly Sighting[]) => sightings.reduce(withSighting, EMPTY_INVENTORY);
 
 describe("who is said to have an address", () => {
   test("a container that only its network tells of is pending until it has a process", () => {
-    const starting = after(network("n", { a: ["10.0.0.2"] }));
+    const starting = inventoryOf(network("n", { a: ["10.0.0.2"] }));
     expect(claimsOn(starting, "10.0.0.2")).toEqual({ claimants: [], pending: ["a"] });
     const a = claimant("a", ["10.0.0.2"]);
     expect(claimsOn(withSighting(starting, { kind: "container", claimant: a }), "10.0.0.2")).toEqual({ claimants: [a], pending: [] });
@@ -28,24 +28,27 @@ describe("who is said to have an address", () => {
 
   test("an address that only the network tells of is the container's too, as Swarm's on docker_gwbridge", () => {
     const both = claimant("a", ["10.0.1.2", "10.0.0.2"]);
-    const inventory = after({ kind: "container", claimant: claimant("a", ["10.0.1.2"]) }, network("gwbridge", { a: ["10.0.0.2"] }));
+    const inventory = inventoryOf({ kind: "container", claimant: claimant("a", ["10.0.1.2"]) }, network("gwbridge", { a: ["10.0.0.2"] }));
     expect([claimsOn(inventory, "10.0.0.2"), claimsOn(inventory, "10.0.1.2")]).toEqual(Array(2).fill({ claimants: [both], pending: [] }));
   });
 
   test("two containers that have one address both show", () => {
     const [a, b] = [claimant("a", ["10.0.0.2"]), claimant("b", ["10.0.0.2"])];
-    expect(claimsOn(after({ kind: "container", claimant: a }, { kind: "container", claimant: b }), "10.0.0.2")).toEqual({ claimants: [a, b], pending: [] });
+    expect(claimsOn(inventoryOf({ kind: "container", claimant: a }, { kind: "container", claimant: b }), "10.0.0.2")).toEqual({
+      claimants: [a, b],
+      pending: [],
+    });
   });
 
   test("a container that is gone leaves its networks too; one that is idle stays pending there", () => {
-    const running = after({ kind: "container", claimant: claimant("a", ["10.0.0.2"]) }, network("n", { a: ["10.0.0.2"] }));
+    const running = inventoryOf({ kind: "container", claimant: claimant("a", ["10.0.0.2"]) }, network("n", { a: ["10.0.0.2"] }));
     expect(claimsOn(withSighting(running, { kind: "container-gone", id: "a" }), "10.0.0.2")).toEqual({ claimants: [], pending: [] });
     expect(claimsOn(withSighting(running, { kind: "container-idle", id: "a" }), "10.0.0.2")).toEqual({ claimants: [], pending: ["a"] });
   });
 
   test("an old container's end does not touch the new owner of its address", () => {
     const b = claimant("b", ["10.0.0.2"]);
-    const reused = after({ kind: "container", claimant: b }, network("n", { b: ["10.0.0.2"] }));
+    const reused = inventoryOf({ kind: "container", claimant: b }, network("n", { b: ["10.0.0.2"] }));
     expect(withSighting(reused, { kind: "container-gone", id: "a" })).toBe(reused);
     expect(withSighting(reused, { kind: "endpoint-gone", containerId: "a", networkId: "n" })).toBe(reused);
   });
@@ -57,19 +60,25 @@ test("what is not new leaves the inventory as it is", () => {
     network("n", { a: ["10.0.0.2"] }),
     { kind: "container", claimant: claimant("a", ["10.0.0.2"]) },
   ];
-  const inventory = after(...sightings);
+  const inventory = inventoryOf(...sightings);
   expect(structuredClone(sightings).map((sighting) => withSighting(inventory, sighting) === inventory)).toEqual([true, true, true]);
 });
 
 test("a network is found by its subnets while it is listed", () => {
-  const listed = after({ kind: "networks", networks: [{ id: "n", subnets: ["10.0.0.0/24", "fd88::/64"] }, { id: "m", subnets: [] }] });
+  const listed = inventoryOf({
+    kind: "networks",
+    networks: [
+      { id: "n", subnets: ["10.0.0.0/24", "fd88::/64"] },
+      { id: "m", subnets: [] },
+    ],
+  });
   const unlisted = withSighting(listed, { kind: "networks", networks: [{ id: "m", subnets: [] }] });
-  expect([networksOf(listed, "10.0.0.9"), networksOf(listed, "fd88::9"), networksOf(listed, "10.0.1.9"), networksOf(unlisted, "10.0.0.9")]).toEqual([
-    ["n"],
-    ["n"],
-    [],
-    [],
-  ]);
+  expect([
+    networksOf(listed, "10.0.0.9"),
+    networksOf(listed, "fd88::9"),
+    networksOf(listed, "10.0.1.9"),
+    networksOf(unlisted, "10.0.0.9"),
+  ]).toEqual([["n"], ["n"], [], []]);
 });
 
 describe("whatever came, late, twice or never", () => {
@@ -87,7 +96,9 @@ describe("whatever came, late, twice or never", () => {
     fc.record({ kind: fc.constant("network-gone" as const), id: anyNetworkId }),
     fc.record({ kind: fc.constant("endpoint-gone" as const), containerId: anyId, networkId: anyNetworkId }),
     fc.tuple(anyNetworkId, anyEndpoints).map(([id, endpoints]) => network(id, endpoints)),
-    fc.subarray(["n", "m"]).map((listed) => ({ kind: "networks" as const, networks: listed.map((id) => ({ id, subnets: ["10.0.0.0/24"] })) })),
+    fc
+      .subarray(["n", "m"])
+      .map((listed) => ({ kind: "networks" as const, networks: listed.map((id) => ({ id, subnets: ["10.0.0.0/24"] })) })),
   );
   const anyTruth = fc.record({
     running: fc.dictionary(anyId, anyAddresses, { noNullPrototype: true }),
@@ -95,7 +106,10 @@ describe("whatever came, late, twice or never", () => {
   });
 
   /** What asking for everything brings, in the order in which it is asked. */
-  function relisted(inventory: Inventory, truth: { running: Record<string, string[]>; networks: Record<string, Record<string, string[]>> }): Inventory {
+  function relisted(
+    inventory: Inventory,
+    truth: { running: Record<string, string[]>; networks: Record<string, Record<string, string[]>> },
+  ): Inventory {
     const listed: Sighting = { kind: "networks", networks: Object.keys(truth.networks).map((id) => ({ id, subnets: ["10.0.0.0/24"] })) };
     const networks = Object.entries(truth.networks).map(([id, endpoints]) => network(id, endpoints));
     const told = [listed, ...networks].reduce(withSighting, inventory);
@@ -109,13 +123,16 @@ describe("whatever came, late, twice or never", () => {
 
   function told(inventory: Inventory) {
     const claims = ["10.0.0.2", "10.0.0.3", "10.0.1.2"].map((address) => claimsOn(inventory, address));
-    return claims.map(({ claimants, pending }) => [claimants.map(({ workload, startTime }) => [workload.id, startTime]).sort(), [...pending].sort()]);
+    return claims.map(({ claimants, pending }) => [
+      claimants.map(({ workload, startTime }) => [workload.id, startTime]).sort(),
+      [...pending].sort(),
+    ]);
   }
 
   test("a full list ends in the truth", () => {
     fc.assert(
       fc.property(fc.array(anySighting, { maxLength: 30 }), anyTruth, (sightings, truth) => {
-        expect(told(relisted(after(...sightings), truth))).toEqual(told(relisted(EMPTY_INVENTORY, truth)));
+        expect(told(relisted(inventoryOf(...sightings), truth))).toEqual(told(relisted(EMPTY_INVENTORY, truth)));
       }),
       { numRuns: 500 },
     );
@@ -124,13 +141,18 @@ describe("whatever came, late, twice or never", () => {
   test("the index and what it is made of agree", () => {
     fc.assert(
       fc.property(fc.array(anySighting, { maxLength: 30 }), (sightings) => {
-        const inventory = after(...sightings);
+        const inventory = inventoryOf(...sightings);
         const said = [
           ...[...inventory.inspected].flatMap(([id, { workload }]) => workload.addresses.map((address) => `${address} ${id}`)),
-          ...[...inventory.networks.values()].flatMap(({ endpoints }) => [...endpoints].flatMap(([id, own]) => own.map((address) => `${address} ${id}`))),
+          ...[...inventory.networks.values()].flatMap(({ endpoints }) =>
+            [...endpoints].flatMap(([id, own]) => own.map((address) => `${address} ${id}`)),
+          ),
         ];
         const indexed = [...inventory.byAddress].flatMap(([address, owners]) => owners.map((id) => `${address} ${id}`));
-        expect([indexed.sort(), [...inventory.claimants.keys()].sort()]).toEqual([[...new Set(said)].sort(), [...inventory.inspected.keys()].sort()]);
+        expect([indexed.sort(), [...inventory.claimants.keys()].sort()]).toEqual([
+          [...new Set(said)].sort(),
+          [...inventory.inspected.keys()].sort(),
+        ]);
       }),
       { numRuns: 500 },
     );

@@ -22,5 +22,10 @@ test.for<{ name: string; container: Labels; image: Labels; counted: Labels }>([
     image: { ...PROJECT, "com.docker.compose.config-hash": "abc" },
     counted: {},
   },
-  { name: "names of JavaScript's own are labels like others", container: { constructor: "x", toString: "y" }, image: { toString: "y" }, counted: { constructor: "x" } },
+  {
+    name: "names of JavaScript's own are labels like others",
+    container: { constructor: "x", toString: "y" },
+    image: { toString: "y" },
+    counted: { constructor: "x" },
+  },
 ])("$name", ({ container, image, counted }) => expect(operatorLabels(container, image)).toEqual(counted));

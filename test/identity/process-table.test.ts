@@ -72,7 +72,11 @@ function procOf(files: Readonly<Record<string, string>>) {
 test("a table reads the files of a process, however long they are", () => {
   const many = Array.from({ length: 2000 }, (_, n) => `     |-- 10.0.${n >> 8}.${n & 255}\n        /32 host LOCAL\n`).join("");
   const table = procOf({ "42/stat": `42 (sh) ${AFTER_NAME}\n`, "42/net/fib_trie": FIB_TRIE + many, "42/net/if_inet6": IF_INET6 });
-  expect([table.startTime(42), table.ownedAddresses(42)?.size, table.ownedAddresses(42)?.has("10.0.7.207")]).toEqual(["987654", 2004, true]);
+  expect([table.startTime(42), table.ownedAddresses(42)?.size, table.ownedAddresses(42)?.has("10.0.7.207")]).toEqual([
+    "987654",
+    2004,
+    true,
+  ]);
 });
 
 test("a kernel without IPv6 has its IPv4 addresses", () => {

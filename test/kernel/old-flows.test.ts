@@ -1,9 +1,7 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { endOldFlows } from "../../src/rules/conntrack.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import { GATEWAY_PORT, IMDS4, startNetwork } from "./network.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 test("the kernel forgets flows to the IMDS addresses, and no others", async () => {
   const network = await startNetwork();

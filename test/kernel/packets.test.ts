@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Backend } from "../../src/rules/backend.ts";
 import { iptablesBackend } from "../../src/rules/iptables.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
@@ -17,8 +17,6 @@ import {
   startNetwork,
   timeoutFor,
 } from "./network.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ALL: RuleSet = { parts: "all", gatewayPort: GATEWAY_PORT, uplinkInterfaces: ["eth0"], workloadInterfaces: [] };
 const CLOSED: RuleSet = { ...ALL, parts: "closed" };

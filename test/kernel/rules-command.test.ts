@@ -1,9 +1,7 @@
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { runRules } from "../../src/commands/rules.ts";
 import { dumpRules } from "./dump.ts";
 import { startHostNamespace } from "./namespace.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 /** A host with an uplink, and `imdsgate rules …` on it: exit code, stdout, stderr. */
 async function startHost() {

@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Backend } from "../../src/rules/backend.ts";
 import { iptablesBackend } from "../../src/rules/iptables.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
@@ -8,8 +8,6 @@ import { createRules, removeAllRules } from "../../src/rules/rules.ts";
 import type { RunCommand } from "../../src/run-command.ts";
 import { dumpRules } from "./dump.ts";
 import { type Namespace, startHostNamespace } from "./namespace.ts";
-
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const ALL: RuleSet = { parts: "all", gatewayPort: 18169, uplinkInterfaces: ["eth0"], workloadInterfaces: [] };
 

@@ -102,7 +102,8 @@ export function createFakeRuntime() {
       images.delete(id);
     },
     create(options: NewContainer): string {
-      if ([...containers.values()].some(({ name }) => name === options.name)) refuse(`The container name "/${options.name}" is already in use`);
+      if ([...containers.values()].some(({ name }) => name === options.name))
+        refuse(`The container name "/${options.name}" is already in use`);
       const id = idOf(`container ${options.name} ${ticks++}`);
       const { name, networks: attached = ["bridge"] } = options;
       const whenStarted = Promise.withResolvers<void>();

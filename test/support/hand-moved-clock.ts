@@ -4,7 +4,9 @@ import type { Clock } from "../../src/clock.ts";
 export interface HandMovedClock extends Clock {
   /** Moves on by `ms`, and calls what falls due on the way, in order, at its own time. */
   advance(ms: number): void;
-  /** Milliseconds until the next timer; undefined when none is set. */
+  /** Moves on by `ms` and calls nothing: a machine that was suspended. What fell due is called by the next `advance`. */
+  leap(ms: number): void;
+  /** Milliseconds until the next timer, 0 when it is overdue; undefined when none is set. */
   untilNext(): number | undefined;
 }
 
@@ -33,14 +35,17 @@ export function handMovedClock(start = Date.UTC(2026, 10, 24, 2, 0, 0)): HandMov
       const end = time + ms;
       for (let due = next(); due && due.at <= end; due = next()) {
         timers.delete(due);
-        time = due.at;
+        time = Math.max(time, due.at);
         due.act();
       }
       time = end;
     },
+    leap(ms) {
+      time += ms;
+    },
     untilNext() {
       const timer = next();
-      return timer && timer.at - time;
+      return timer && Math.max(0, timer.at - time);
     },
   };
 }

@@ -1,0 +1,10 @@
+import { randomInt } from "node:crypto";
+import { type Endpoint, endpointText } from "../address.ts";
+import { systemClock } from "../clock.ts";
+import { startImds } from "../sim/imds.ts";
+import { randomTokens } from "../sim/imds-tokens.ts";
+import { SIM_FACTS, SIM_INSTANCE_ARN, SIM_INSTANCE_ROLE } from "../sim/instance-facts.ts";
+import { startSts } from "../sim/sts.ts";
+import { type Answer, ask } from "./question.ts";
+import type { Speaker, Stage } from "./stage.ts";
+import { startImdsgate } from "./stage.ts";

@@ -1,0 +1,133 @@
+import { describe, expect, test } from "vitest";
+import type { ImdsgateEvent, RequestFacts } from "../../src/events.ts";
+import { logLineFor } from "../../src/observability/log-line.ts";
+import { createLogger } from "../../src/observability/logger.ts";
+
+const php = { name: "php", id: "0123456789ab".padEnd(64, "0"), image: "php:8" };
+const request: RequestFacts = {
+  address: "172.17.0.3",
+  method: "GET",
+  path: "/latest/meta-data/iam/security-credentials/php-role",
+  route: "CRED_DOC",
+  status: 200,
+  userAgent: "aws-cli/2",
+  durationMs: 2,
+};
+const vend: ImdsgateEvent = {
+  kind: "vend",
+  workload: php,
+  ...request,
+  roleArn: "arn:aws:iam::111122223333:role/php-role",
+  binding: "name:php=php-role",
+  sessionName: "php-0123456789ab",
+  accessKeyId: "ASIAEXAMPLEEXAMPLE01",
+  expiresAt: Date.UTC(2026, 10, 24, 3),
+};
+const refusal: ImdsgateEvent = { kind: "refuse", workload: undefined, ...request, status: 404, reason: "unknown-source" };
+const relay: ImdsgateEvent = { kind: "relay", workload: undefined, ...request, outcome: "relayed" };
+
+function linesOf(events: readonly ImdsgateEvent[], level: "debug" | "info" | "warn" | "error", format: "json" | "pretty" = "json"): string[] {
+  const lines: string[] = [];
+  const emit = createLogger({ level, format, version: "1.2.3", destination: { write: (line) => lines.push(line) } });
+  for (const event of events) emit(event);
+  return lines;
+}
+
+describe("an audit line", () => {
+  test("of a vend says who, what and why", () => {
+    const [line = ""] = linesOf([vend], "info");
+    const { time, ...record } = JSON.parse(line);
+    expect(time).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(record).toEqual({
+      level: "info",
+      message: "php got credentials of arn:aws:iam::111122223333:role/php-role",
+      "service.name": "imdsgate",
+      "service.version": "1.2.3",
+      "event.name": "imdsgate.vend",
+      "imdsgate.workload": "php",
+      "container.id": php.id,
+      "container.image.name": "php:8",
+      "client.address": "172.17.0.3",
+      "http.request.method": "GET",
+      "url.path": request.path,
+      "http.response.status_code": 200,
+      "user_agent.original": "aws-cli/2",
+      "imdsgate.route": "cred_doc",
+      "imdsgate.role_arn": "arn:aws:iam::111122223333:role/php-role",
+      "imdsgate.binding": "name:php=php-role",
+      "imdsgate.session_name": "php-0123456789ab",
+      "imdsgate.access_key_id": "ASIAEXAMPLEEXAMPLE01",
+      "imdsgate.lease_expires_at": "2026-11-24T03:00:00.000Z",
+      duration_ms: 2,
+    });
+  });
+
+  test("is told at every level, a relayed request at debug alone", () => {
+    expect(linesOf([vend, refusal, relay], "error")).toHaveLength(2);
+    expect(linesOf([vend, refusal, relay], "debug")).toHaveLength(3);
+  });
+});
+
+test("a line for people holds no control characters, whatever a container is called", () => {
+  const hostile = { ...vend, workload: { ...php, name: "a\u001b[31m\nb\u2028c" } };
+  const [line = ""] = linesOf([hostile], "info", "pretty");
+  expect(line).toMatch(/^\d\d:\d\d:\d\d\.\d{3} {2}info {3}a\uFFFD\[31m\uFFFDb\uFFFDc got credentials of .*\n$/);
+  expect(line.slice(0, -1)).not.toMatch(/\p{C}/u);
+});
+
+test("a secret that gets into a field all the same is not written", () => {
+  const leaking = { ...vend, secretAccessKey: "canary-secret", nested: { sessionToken: "canary-token" } };
+  expect(linesOf([leaking], "debug").join("")).not.toContain("canary");
+});
+
+test("every kind of event has a sentence", () => {
+  const events: readonly ImdsgateEvent[] = [
+    { kind: "starting", version: "1", upstream: "x", runtime: "docker" },
+    { kind: "stopping", reason: "asked to" },
+    { kind: "config-warning", message: "careful" },
+    { kind: "rules-chosen", backend: "nftables", reason: "it is there" },
+    { kind: "rules-applied", backend: "nftables", parts: "closed" },
+    { kind: "rules-note", message: "note" },
+    { kind: "host-facts", region: "eu-west-1", account: undefined },
+    { kind: "host-facts-missing", missing: "region", message: "no answer" },
+    { kind: "runtime-connected", runtime: "docker", workloads: 2 },
+    { kind: "runtime-disconnected", runtime: "docker", message: "no socket" },
+    { kind: "runtime-slow", runtime: "docker", address: "172.17.0.2", waitedMs: 1_000 },
+    { kind: "workload-seen", workload: php },
+    { kind: "workload-gone", workload: php },
+    { kind: "address-doubled", address: "172.17.0.2", claimants: ["a", "b"] },
+    vend,
+    refusal,
+    { kind: "serve", workload: php, ...request },
+    relay,
+    { kind: "sts-call", roleArn: "arn", sessionName: "s", outcome: "ok", purpose: "request", durationMs: 1, accessKeyId: "ASIA", message: undefined },
+    { kind: "base-credentials", source: "environment", accessKeyId: "AKIA", expiresAt: undefined },
+    { kind: "connection-refused", address: "172.17.0.2", reason: "total-limit" },
+    { kind: "bug", where: "gateway", message: "oops", stack: "at x" },
+  ];
+  const sentences = events.map((event) => logLineFor(event).message);
+  expect(sentences).toEqual([
+    "imdsgate 1 starts",
+    "stops: asked to",
+    "careful",
+    "rules by nftables: it is there",
+    "containers reach no IMDS until the gateway listens",
+    "note",
+    "this host is in eu-west-1",
+    "the region of this host is not known yet: no answer",
+    "docker is listed: 2 containers",
+    "docker does not answer: no socket",
+    "docker did not say who 172.17.0.2 is within 1000 ms",
+    "php is here",
+    "php is gone",
+    "172.17.0.2 is claimed by a and b: both are refused",
+    "php got credentials of arn:aws:iam::111122223333:role/php-role",
+    "172.17.0.3 was refused: unknown-source",
+    "php was answered",
+    "passed through, relayed",
+    "AssumeRole arn: ok",
+    "imdsgate itself speaks with AKIA (environment)",
+    "a connection from 172.17.0.2 was closed: total-limit",
+    "a bug in gateway: oops",
+  ]);
+});
