@@ -42,7 +42,9 @@ function answersFor({ name, pid, addresses }: StubContainer): ReadonlyMap<string
     State: { Running: true, Pid: pid, StartedAt: "2026-11-24T02:00:00Z" },
     HostConfig: { NetworkMode: "bench-0" },
     NetworkSettings: {
-      Networks: Object.fromEntries(networks.map(({ Name, Id, address }) => [Name, { NetworkID: Id, IPAddress: address, GlobalIPv6Address: "" }])),
+      Networks: Object.fromEntries(
+        networks.map(({ Name, Id, address }) => [Name, { NetworkID: Id, IPAddress: address, GlobalIPv6Address: "" }]),
+      ),
     },
   };
   return new Map<string, unknown>([

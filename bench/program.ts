@@ -1,8 +1,8 @@
-import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
-import type { Readable, Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { readyPort } from "./ready-line.ts";
 
 /** A program that runs until its owner is disposed of. */
@@ -27,23 +27,24 @@ const STOP_MS = 6_000;
 
 /** Starts a program and waits for its `ready` line. Throws when it ends before that. */
 export async function startProgram(launch: Launch, owner: AsyncDisposableStack): Promise<Program> {
-  const child = spawnOwned(launch, owner);
-  const lines = createInterface({ input: child.stdout });
+  const { pid = 0, stdin, stdout } = spawnOwned(launch, owner);
+  if (!stdin || !stdout) throw new Error(`${launch.command.join(" ")} has no pipes`);
+  stdin.on("error", () => {});
+  const lines = createInterface({ input: stdout });
   const [line]: string[] = await Promise.race([once(lines, "line"), once(lines, "close").then(() => [])]);
   const port = readyPort(line ?? "");
-  if (port === undefined) throw new Error(`${launch.command.join(" ")} did not become ready${launch.logPath ? `, see ${launch.logPath}` : ""}`);
-  return { pid: child.pid ?? 0, stdin: child.stdin, lines, port };
+  if (port === undefined)
+    throw new Error(`${launch.command.join(" ")} did not become ready${launch.logPath ? `, see ${launch.logPath}` : ""}`);
+  return { pid, stdin, lines, port };
 }
 
-/** Starts a program that says nothing of when it is ready; the owner stops it. Gives its process. */
-export function spawnOwned({ command, environment, logPath }: Launch, owner: AsyncDisposableStack): ChildProcessByStdio<Writable, Readable, null> {
+/** Starts a program that does not say when it is ready; the owner stops it. */
+export function spawnOwned({ command, environment, logPath }: Launch, owner: AsyncDisposableStack): ChildProcess {
   const [file = "", ...args] = command;
-  const child = spawn(file, args, {
-    stdio: ["pipe", "pipe", logPath === undefined ? "inherit" : openSync(logPath, "a")],
-    ...(environment ? { env: environment } : {}),
-  });
+  const log = logPath === undefined ? undefined : openSync(logPath, "a");
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", log ?? "inherit"], ...(environment ? { env: environment } : {}) });
+  if (log !== undefined) closeSync(log);
   const ended = once(child, "exit").catch(() => undefined);
-  child.stdin.on("error", () => {});
   owner.defer(async () => {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
     child.kill("SIGTERM");

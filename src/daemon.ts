@@ -1,4 +1,5 @@
 import { type Endpoint, endpointText } from "./address.ts";
+import { within } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { createBaseCredentials } from "./credentials/base-credentials.ts";
 import { createHostFacts } from "./credentials/host-facts.ts";
@@ -22,9 +23,12 @@ import { decide, type Policy } from "./policy/decide.ts";
 import { createRules, type Rules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
 
+/** How long the start waits for the upstream to turn out to be this gateway. A slower one still ends the run, by `failure`. */
+const SELF_CHECK_MS = 250;
+
 /** The whole program, built and not yet running. */
 export interface Daemon {
-  /** Closed part of the rules, inventory, listeners, redirect: in this order. Throws LISTEN_FAILED and RULES_*. */
+  /** Closed part of the rules, inventory, listeners, redirect: in this order. Throws LISTEN_FAILED, UPSTREAM_IS_SELF and RULES_*. */
   start(): Promise<void>;
   /** Rejects when it cannot go on: with UPSTREAM_IS_SELF. */
   failure(): Promise<never>;
@@ -61,8 +65,9 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
       running.defer(() => rooms.gateway.stop());
       listening = await rooms.gateway.listen(config.listen);
 
+      const checked = rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
+      await Promise.race([within(world.clock, SELF_CHECK_MS, checked, undefined), failed.promise]);
       if (rules) await applyRules(rules, "all", listening[0]?.port ?? 0, emit);
-      void rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
     },
     failure: () => failed.promise,
     async stop() {
@@ -98,7 +103,7 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), deniedPaths, unknown };
   const selfCheck = createSelfCheck(random);
   const answerOne: ConnectionContext["answer"] = async (request, isGone) => {
-    if (selfCheck.isOwn(request.head.target)) return OWN_QUESTION;
+    if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
     return answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) });
   };
   const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne }, createLimits(identity.isListed));

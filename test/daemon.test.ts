@@ -27,12 +27,12 @@ async function freePort(): Promise<number> {
   return address !== null && typeof address === "object" ? address.port : 0;
 }
 
-test("an upstream that is the gateway itself ends the run with 1, and says so", async () => {
+test("an upstream that is the gateway itself is a start error", async () => {
   const port = await freePort();
   const flags = ["--rules", "none", "--runtime", "none", "--listen", `127.0.0.1:${port}`, "--upstream", `http://127.0.0.1:${port}`];
   const { exitCode, stdout, stderr } = await runToItsEnd([...flags, "--region", "eu-central-1", "--account", "111122223333"]);
   expect(exitCode).toBe(1);
-  expect(stdout).toBe(`ready 127.0.0.1:${port} rules=none\n`);
+  expect(stdout).toBe("");
   expect(stderr).toContain(`imdsgate: --upstream http://127.0.0.1:${port} leads back to this gateway: name the real IMDS there  [UPSTREAM_IS_SELF]`);
 });
 

@@ -73,7 +73,7 @@ function flagText({ name, value }: Flag): string {
 }
 
 function defaultText(flag: Flag): string {
-  return flag.default ?? (flag.kind === "switch" ? "off" : "");
+  return flag.default ?? (flag.kind === "switch" ? "off" : "none");
 }
 
 function helpText({ help, choices }: Flag): string {

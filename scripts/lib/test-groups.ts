@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { removeDeadCgroups } from "../../test/support/docker-host/cgroup.ts";
 import { runDemos } from "./test-demos.ts";
+import { processesEnded } from "./test-leftovers.ts";
 import { canRun, isRoot, ROOT, runShown } from "./test-programs.ts";
 
 /** What a group has to work with. */
@@ -80,7 +82,12 @@ async function runDocker(place: RunPlace): Promise<GroupResult> {
     return notRun("docker", "the Python environment for its containers could not be made");
   if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"])))
     return notRun("docker", "this machine forbids namespaces");
-  return runVitest(place, "docker", ["test/docker/", "--no-file-parallelism"]);
+  const result = await runVitest(place, "docker", ["test/docker/", "--no-file-parallelism"]);
+  if (place.signal.aborted) {
+    await processesEnded(place.marker);
+    await removeDeadCgroups();
+  }
+  return result;
 }
 
 /** Runs tests with progress on standard output and reads the counts from vitest's own report. A skipped test is one that this machine cannot run. */

@@ -1,5 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import type { GroupResult, RunPlace } from "./test-groups.ts";
 import { isRoot, MARKER_NAME } from "./test-programs.ts";
 
@@ -50,6 +51,11 @@ export function leftovers(place: RunPlace, before: MachineState): GroupResult {
   const failures = findings.filter(([, found]) => found.length > 0);
   for (const [what, found] of failures) process.stdout.write(`${what}:\n${found.map((line) => `  ${line}\n`).join("")}`);
   return { passed: findings.length - failures.length, failed: failures.length, notRun: [] };
+}
+
+/** Waits, 5 s at most, until no process of a run that was ended is left. */
+export async function processesEnded(marker: string): Promise<void> {
+  for (let tries = 0; tries < 100 && processesOf(marker).length > 0; tries += 1) await delay(50);
 }
 
 function lasting(text: string): readonly string[] {

@@ -2,9 +2,11 @@ import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import type { Endpoint } from "../address.ts";
 import { endpointText } from "../address.ts";
 import { runCommand } from "../run-command.ts";
-import type { Answer, Question } from "./question.ts";
-import { ask } from "./question.ts";
-import { CONTAINER_PROGRAM, demoFailed, type Speaker, type Stage, startImdsgate } from "./stage.ts";
+import { CONTAINER_PROGRAM } from "./container.ts";
+import { demoFailed } from "./failure.ts";
+import { startImdsgate } from "./imdsgate-program.ts";
+import { askInTurn } from "./question.ts";
+import type { Speaker, Stage } from "./stage.ts";
 
 const IMDS: Endpoint = { host: "169.254.169.254", port: 80 };
 const STS: Endpoint = { host: "10.0.0.1", port: 80 };
@@ -35,24 +37,19 @@ export async function setNamespaceStage(): Promise<Stage> {
     must(inside("aws", ["ip", "-batch", "-"]), AWS_NETWORK),
     ...Object.values(ADDRESSES).map(({ name, address }) => must(inside(name, ["ip", "-batch", "-"]), containerNetwork(address))),
   ]);
-  const services = await Promise.allSettled([startService("imds", IMDS), startService("sts", STS)]);
-  for (const service of services) if (service.status === "fulfilled") made.defer(() => void service.value.stop());
-  for (const service of services) if (service.status === "rejected") throw service.reason;
+  for (const [service, at] of [["imds", IMDS], ["sts", STS]] as const) {
+    made.use(await startImdsgate(["sim", service, "--listen", endpointText(at)], inside("aws", [])));
+  }
 
   const owned = made.move();
   return {
-    about: "The containers are network namespaces, made for this demonstration and gone with it. No AWS, no Docker, no root.",
     hasRedirect: true,
     containers: { fluentd: containerAt(ADDRESSES.fluentd), php: containerAt(ADDRESSES.php), cron: containerAt(ADDRESSES.cron) },
-    host: { name: "the host", address: HOST_ADDRESS, ask: askFromHere },
+    host: { name: "the host", address: HOST_ADDRESS, ask: askInTurn },
     imds: IMDS,
-    metadataAt: () => IMDS,
     sts: STS,
-    flags: [
-      ...Object.values(ADDRESSES).flatMap(({ name, address }) => ["--workload", `${name}=${address}`]),
-      ...["--runtime", "none", "--sts-endpoint", `http://${endpointText(STS)}`],
-      ...(existsSync("/proc/net/if_inet6") ? [] : ["--listen", "0.0.0.0:18169"]),
-    ],
+    // Without IPv6 there is nothing to listen on for it.
+    flags: existsSync("/proc/net/if_inet6") ? [] : ["--listen", "0.0.0.0:18169"],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
@@ -92,10 +89,6 @@ function containerNetwork(address: string): string {
   return ["link set lo up", `addr add ${address}/24 dev eth0`, "link set eth0 up", "route add default via 172.31.0.1"].join("\n");
 }
 
-function startService(service: "imds" | "sts", at: Endpoint) {
-  return startImdsgate(["sim", service, "--listen", endpointText(at)], inside("aws", [])).then(({ program }) => program);
-}
-
 function containerAt({ name, address }: { readonly name: string; readonly address: string }): Speaker {
   return {
     name,
@@ -105,12 +98,6 @@ function containerAt({ name, address }: { readonly name: string; readonly addres
       return JSON.parse(answers);
     },
   };
-}
-
-async function askFromHere(questions: readonly Question[]): Promise<readonly Answer[]> {
-  const answers: Answer[] = [];
-  for (const question of questions) answers.push(await ask(question));
-  return answers;
 }
 
 /** By the file that `ip netns` made, so that /proc need not be of these namespaces. */

@@ -28,8 +28,14 @@ export function questionFor(to: Endpoint, words: string, fields: Readonly<Record
   return { to, method, target, request: `${lines.join("\r\n")}\r\n\r\n${body}` };
 }
 
-/** Asks and waits for the answer, at most 3 s, from `sourceAddress` where one is given. It never rejects. */
-export function ask({ to, request }: Question, sourceAddress?: string): Promise<Answer> {
+/** Asks one question after the other, from `sourceAddress` where one is given, and waits at most 3 s for each answer. It never rejects. */
+export async function askInTurn(questions: readonly Question[], sourceAddress?: string): Promise<readonly Answer[]> {
+  const answers: Answer[] = [];
+  for (const question of questions) answers.push(await ask(question, sourceAddress));
+  return answers;
+}
+
+function ask({ to, request }: Question, sourceAddress: string | undefined): Promise<Answer> {
   const { promise, resolve } = Promise.withResolvers<Answer>();
   const received: Buffer[] = [];
   const socket = connect({ ...to, ...(sourceAddress === undefined ? {} : { localAddress: sourceAddress }) });

@@ -40,7 +40,7 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
   /** An image that cannot be looked at fails the whole: with a label too few, a binding further down would give another role. */
   async function countedLabels({ labels, imageId }: InspectedContainer, signal: AbortSignal): Promise<InspectedContainer["labels"]> {
     if (Object.keys(labels).length === 0) return labels;
-    return operatorLabels(labels, await readImageLabels(imageId ?? "", signal));
+    return operatorLabels(labels, await readImageLabels(imageId ?? "", signal).catch(() => ({})));
   }
 
   return async (id, known, signal) => {

@@ -95,8 +95,12 @@ export async function startImds(options: ImdsOptions): Promise<RunningImds> {
     endpoint: listener.endpoint,
     requests,
     forget: () => void requests.splice(0),
-    setState: (next) => void (state = next),
-    setTokenUse: (use) => void (tokenUse = use),
+    setState(next) {
+      state = next;
+    },
+    setTokenUse(use) {
+      tokenUse = use;
+    },
     close: listener.close,
     [Symbol.asyncDispose]: listener.close,
   };

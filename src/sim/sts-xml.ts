@@ -15,12 +15,12 @@ export interface AssumeRoleResult {
 export function assumeRoleXml(result: AssumeRoleResult, requestId: string): string {
   return responseXml(
     "AssumeRole",
-    element("AssumedRoleUser", element("AssumedRoleId", escape(result.assumedRoleId)) + element("Arn", escape(result.assumedRoleArn))) +
+    element("AssumedRoleUser", element("AssumedRoleId", escaped(result.assumedRoleId)) + element("Arn", escaped(result.assumedRoleArn))) +
       element(
         "Credentials",
-        element("AccessKeyId", escape(result.credentials.accessKeyId)) +
-          element("SecretAccessKey", escape(result.credentials.secretAccessKey)) +
-          element("SessionToken", escape(result.credentials.sessionToken)) +
+        element("AccessKeyId", escaped(result.credentials.accessKeyId)) +
+          element("SecretAccessKey", escaped(result.credentials.secretAccessKey)) +
+          element("SessionToken", escaped(result.credentials.sessionToken)) +
           element("Expiration", result.expiration),
       ),
     requestId,
@@ -31,14 +31,14 @@ export function assumeRoleXml(result: AssumeRoleResult, requestId: string): stri
 export function callerIdentityXml(caller: { arn: string; account: string; userId: string }, requestId: string): string {
   return responseXml(
     "GetCallerIdentity",
-    element("Arn", escape(caller.arn)) + element("UserId", escape(caller.userId)) + element("Account", caller.account),
+    element("Arn", escaped(caller.arn)) + element("UserId", escaped(caller.userId)) + element("Account", caller.account),
     requestId,
   );
 }
 
 /** An error answer. */
 export function errorXml(code: string, message: string, requestId: string): string {
-  const error = element("Type", "Sender") + element("Code", escape(code)) + element("Message", escape(message));
+  const error = element("Type", "Sender") + element("Code", escaped(code)) + element("Message", escaped(message));
   return `<ErrorResponse xmlns="${NAMESPACE}">\n${element("Error", error)}${element("RequestId", requestId)}</ErrorResponse>\n`;
 }
 
@@ -51,6 +51,6 @@ function element(name: string, content: string): string {
   return `<${name}>${content}</${name}>\n`;
 }
 
-function escape(text: string): string {
+function escaped(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }

@@ -26,7 +26,7 @@ export interface StsOptions {
 }
 
 /** One call that arrived, whatever was answered. */
-export interface StsCall {
+interface StsCall {
   readonly callerArn: string;
   readonly parameters: Readonly<Record<string, string>>;
   /** `ok` or the code of the error. */
@@ -78,7 +78,9 @@ export async function startSts(options: StsOptions): Promise<RunningSts> {
     endpoint: listener.endpoint,
     calls,
     forget: () => void calls.splice(0),
-    setState: (next) => void (state = next),
+    setState(next) {
+      state = next;
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

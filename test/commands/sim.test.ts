@@ -13,7 +13,9 @@ async function whileRunning<T>(args: Parameters<typeof runSim>[0], use: (endpoin
   const line = await Promise.race([ready.promise, ended.then(() => "ended too early")]);
   const [, port] = /^\{"event":"ready","listen":"127\.0\.0\.1:(\d+)"\}\n$/.exec(line) ?? [];
   try {
-    return { seen: await use({ host: "127.0.0.1", port: Number(port) }), exit: (stop.abort(), await ended) };
+    const seen = await use({ host: "127.0.0.1", port: Number(port) });
+    stop.abort();
+    return { seen, exit: await ended };
   } finally {
     stop.abort();
   }

@@ -94,18 +94,12 @@ export function parseCases(data: unknown): ConformanceFile {
   throw new Error(`cases.json breaks its schema: ${ajv.errorsText(isConform.errors, { separator: "\n" })}`);
 }
 
-/** The data file as it stands, unparsed. */
-export function readCasesFile(): unknown {
-  return JSON.parse(readFileSync(new URL("cases.json", import.meta.url), "utf8"));
-}
-
-const { fixtures: FIXTURES, cases: CASES } = parseCases(readCasesFile());
+const { fixtures: FIXTURES, cases: CASES } = parseCases(JSON.parse(readFileSync(new URL("cases.json", import.meta.url), "utf8")));
 
 export { CASES, FIXTURES };
 
 /** The request's bytes as latin-1, tokens put in. */
 export function requestText(request: CaseRequest): string {
-  const { VALID, VALID2, EXPIRED } = FIXTURES.tokens;
   const text =
     "raw" in request
       ? request.raw
@@ -115,11 +109,12 @@ export function requestText(request: CaseRequest): string {
           "",
           request.body,
         ].join("\r\n");
-  return text.replaceAll("${VALID}", VALID).replaceAll("${VALID2}", VALID2).replaceAll("${EXPIRED}", EXPIRED);
+  return text.replaceAll(/\$\{(VALID|VALID2|EXPIRED)\}/g, (_, name: "VALID" | "VALID2" | "EXPIRED") => FIXTURES.tokens[name]);
 }
 
 /** The request's method and target as written. */
 export function requestLine(request: CaseRequest): { readonly method: string; readonly target: string } {
-  const [method = "", target = ""] = "raw" in request ? request.raw.split(/[\r\n]/, 1)[0]?.split(" ") ?? [] : [request.method, request.target];
+  const [method = "", target = ""] =
+    "raw" in request ? (request.raw.split(/[\r\n]/, 1)[0]?.split(" ") ?? []) : [request.method, request.target];
   return { method, target };
 }

@@ -7,7 +7,10 @@ const ANSWER = "HTTP/1.1 200 OK\r\nServer: EC2ws\r\nContent-Length: 2\r\n\r\n{}"
 
 function seen(target: string, lenientSegments: readonly string[] = []): SeenRequest {
   const head = Buffer.from(`GET ${target} HTTP/1.1\r\nHost: a\r\nX-A: 1\r\n\r\n`);
-  const fields = [["Host", "a"], ["X-A", "1"]] as const;
+  const fields = [
+    ["Host", "a"],
+    ["X-A", "1"],
+  ] as const;
   const request = { method: "GET", target, protocol: "HTTP/1.1", fields, head, body: Buffer.alloc(0), isWellFormed: true };
   return { ...request, lenientSegments, sourceAddress: "127.0.0.1", status: 200 };
 }
@@ -53,22 +56,38 @@ describe("a case that is not met is told by the field", () => {
       differing: { text: 'HTTP/1.1 200 OK\r\n\r\n{"Expiration":"2026-11-24T02:01:00Z"}' },
     },
     { field: "minLifeSeconds", expectation: { minLifeSeconds: 1 } },
-    { field: "connectionClosed", expectation: { connectionClosed: true }, differing: { answer: { bytes: Buffer.from(ANSWER), ending: "reset" } } },
+    {
+      field: "connectionClosed",
+      expectation: { connectionClosed: true },
+      differing: { answer: { bytes: Buffer.from(ANSWER), ending: "reset" } },
+    },
     { field: "noResponse", expectation: { noResponse: true } },
     { field: "responses", expectation: { responses: 1 }, differing: { text: `${ANSWER}${ANSWER}` } },
     { field: "maxMillis", expectation: { maxMillis: 10 }, differing: { millis: 11 } },
     { field: "forwardedUpstream", expectation: { forwardedUpstream: true }, differing: { seen: [PROBE] } },
     { field: "forwardedUpstream", expectation: { forwardedUpstream: false }, differing: { seen: [FORWARDED] } },
     { field: "forwardedUpstream", expectation: { forwardedUpstream: true }, differing: { seen: [FORWARDED, FORWARDED] } },
-    { field: "forwardedTargetExact", expectation: { forwardedUpstream: true, forwardedTargetExact: "/x" }, differing: { seen: [FORWARDED] } },
+    {
+      field: "forwardedTargetExact",
+      expectation: { forwardedUpstream: true, forwardedTargetExact: "/x" },
+      differing: { seen: [FORWARDED] },
+    },
     { field: "forwardedMethod", expectation: { forwardedUpstream: true, forwardedMethod: "PUT" }, differing: { seen: [FORWARDED] } },
-    { field: "upstreamHeaders", expectation: { forwardedUpstream: true, upstreamHeaders: { "X-A": null } }, differing: { seen: [FORWARDED] } },
+    {
+      field: "upstreamHeaders",
+      expectation: { forwardedUpstream: true, upstreamHeaders: { "X-A": null } },
+      differing: { seen: [FORWARDED] },
+    },
     {
       field: "upstreamHeaderLinesInOrder",
       expectation: { forwardedUpstream: true, upstreamHeaderLinesInOrder: ["X-A: 1", "Host: a"] },
       differing: { seen: [FORWARDED] },
     },
-    { field: "upstreamMustNotSee", expectation: { forwardedUpstream: true, upstreamMustNotSee: ["/latest/x"] }, differing: { seen: [FORWARDED] } },
+    {
+      field: "upstreamMustNotSee",
+      expectation: { forwardedUpstream: true, upstreamMustNotSee: ["/latest/x"] },
+      differing: { seen: [FORWARDED] },
+    },
     { field: "probeUpstream", expectation: { probeUpstream: "must" } },
     { field: "probeUpstream", expectation: { probeUpstream: "mustNot" }, differing: { seen: [PROBE] } },
     { field: "stsCalls", expectation: { stsCalls: 1 } },
@@ -83,8 +102,22 @@ describe("a case that is not met is told by the field", () => {
 });
 
 describe("a case that is met has no fault", () => {
-  test.for<{ name: string; expectation: Partial<CaseExpectation>; context?: Partial<CaseContext>; differing?: Parameters<typeof observed>[0] }>([
-    { name: "an answer", expectation: { status: [200, 404], headers: { server: "EC2ws", Via: null }, bodyMatches: "\\{\\}", connectionClosed: true, responses: 1 } },
+  test.for<{
+    name: string;
+    expectation: Partial<CaseExpectation>;
+    context?: Partial<CaseContext>;
+    differing?: Parameters<typeof observed>[0];
+  }>([
+    {
+      name: "an answer",
+      expectation: {
+        status: [200, 404],
+        headers: { server: "EC2ws", Via: null },
+        bodyMatches: "\\{\\}",
+        connectionClosed: true,
+        responses: 1,
+      },
+    },
     { name: "no answer", expectation: { noResponse: true }, differing: { text: "" } },
     { name: "a probe", expectation: { probeUpstream: "must" }, differing: { seen: [PROBE] } },
     { name: "a verdict from setup", expectation: { probeUpstream: "must" }, context: { setup: [{ raw: "GET / HTTP/1.0\r\n\r\n" }] } },
@@ -93,7 +126,12 @@ describe("a case that is met has no fault", () => {
       expectation: { forwardedUpstream: true, forwardedTargetExact: "/latest/x", upstreamHeaderLinesInOrder: ["Host: a", "X-A: 1"] },
       differing: { seen: [FORWARDED] },
     },
-    { name: "two in parallel", expectation: { forwardedUpstream: true }, context: { parallel: 2 }, differing: { seen: [FORWARDED, FORWARDED] } },
+    {
+      name: "two in parallel",
+      expectation: { forwardedUpstream: true },
+      context: { parallel: 2 },
+      differing: { seen: [FORWARDED, FORWARDED] },
+    },
   ])("$name", ({ expectation, context, differing }) => {
     expect(caseFaults(observed(differing), caseOf(expectation, context))).toEqual([]);
   });

@@ -1,5 +1,5 @@
-import { isInCredentialTree } from "../../src/sim/imds-path.ts";
 import type { SeenRequest } from "../../src/sim/imds.ts";
+import { isInCredentialTree } from "../../src/sim/imds-path.ts";
 import { fieldOf, type ParsedAnswer, parseAnswer, type RawAnswer } from "../support/raw-request.ts";
 import { type CaseExpectation, type ConformanceCase, type HeaderRule, requestLine, requestText } from "./conformance-cases.ts";
 
@@ -47,8 +47,10 @@ const ANSWER_CHECKS = {
     return leftSeconds >= (expect.minLifeSeconds ?? 0) ? undefined : `only ${leftSeconds} s left`;
   },
   connectionClosed: ({ answer }, { expect }) => different(answer.ending === "end", expect.connectionClosed),
-  noResponse: ({ answer }) => (answer.bytes.length === 0 && answer.ending !== "timeout" ? undefined : `${answer.bytes.length} bytes, ${answer.ending}`),
-  responses: ({ answer }, { expect }) => different([...answer.bytes.toString("latin1").matchAll(/HTTP\/1\.[01] \d{3} /g)].length, expect.responses),
+  noResponse: ({ answer }) =>
+    answer.bytes.length === 0 && answer.ending !== "timeout" ? undefined : `${answer.bytes.length} bytes, ${answer.ending}`,
+  responses: ({ answer }, { expect }) =>
+    different([...answer.bytes.toString("latin1").matchAll(/HTTP\/1\.[01] \d{3} /g)].length, expect.responses),
   maxMillis: ({ millis }, { expect }) => (millis <= (expect.maxMillis ?? 0) ? undefined : `took ${millis} ms`),
 } satisfies Partial<Record<Field, Check>>;
 
@@ -61,7 +63,8 @@ const GATEWAY_CHECKS = {
   },
   forwardedTargetExact: (observed, conformanceCase) =>
     different(forwarded(observed, conformanceCase)[0]?.target, conformanceCase.expect.forwardedTargetExact),
-  forwardedMethod: (observed, conformanceCase) => different(forwarded(observed, conformanceCase)[0]?.method, conformanceCase.expect.forwardedMethod),
+  forwardedMethod: (observed, conformanceCase) =>
+    different(forwarded(observed, conformanceCase)[0]?.method, conformanceCase.expect.forwardedMethod),
   upstreamHeaders: (observed, conformanceCase) => {
     const [request] = forwarded(observed, conformanceCase);
     return request ? headerFaults(request, conformanceCase.expect.upstreamHeaders) : "nothing was forwarded";

@@ -1,15 +1,15 @@
 import { vi } from "vitest";
 import type { Endpoint } from "../../src/address.ts";
+import type { Clock } from "../../src/clock.ts";
 import { parseConfig } from "../../src/config/config.ts";
 import { createDaemon } from "../../src/daemon.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
-import { type RunningImds, startImds } from "../../src/sim/imds.ts";
+import { type RunningImds, type SeenRequest, startImds } from "../../src/sim/imds.ts";
 import { fixedTokens } from "../../src/sim/imds-tokens.ts";
 import { type RunningSts, startSts } from "../../src/sim/sts.ts";
 import { createWorld } from "../../src/world.ts";
-import type { Clock } from "../../src/clock.ts";
 import { type HandMovedClock, handMovedClock } from "../support/hand-moved-clock.ts";
-import { type RawAnswer, rawRequest } from "../support/raw-request.ts";
+import { fieldOf, type RawAnswer, rawRequest } from "../support/raw-request.ts";
 import { type CaseContext, type ConformanceCase, FIXTURES, requestText } from "./conformance-cases.ts";
 import type { Observed } from "./expectations.ts";
 
@@ -100,9 +100,19 @@ export async function runCase(conformanceCase: ConformanceCase): Promise<readonl
   return await observe(conformanceCase, sims, { clock, send: (bytes) => rawRequest(gateway, bytes, sourceOf(context)) });
 }
 
-async function startGateway(sims: Sims, context: CaseContext, run: { clock: HandMovedClock; stack: AsyncDisposableStack }): Promise<Endpoint> {
+async function startGateway(
+  sims: Sims,
+  context: CaseContext,
+  run: { clock: HandMovedClock; stack: AsyncDisposableStack },
+): Promise<Endpoint> {
   const config = parseConfig({ flags: runFlags(sims, context), environment: {} });
-  const base = { accessKeyId: "AKIAFIXTUREBASE00000", secretAccessKey: "base", sessionToken: undefined, expiresAt: undefined, source: "environment" };
+  const base = {
+    accessKeyId: "AKIAFIXTUREBASE00000",
+    secretAccessKey: "base",
+    sessionToken: undefined,
+    expiresAt: undefined,
+    source: "environment",
+  };
   const world = { ...createWorld(config), clock: run.clock, operatorCredentials: async () => base };
   const bugs: ImdsgateEvent[] = [];
   const emit = (event: ImdsgateEvent) => void (event.kind === "bug" && bugs.push(event));
@@ -121,7 +131,11 @@ async function startGateway(sims: Sims, context: CaseContext, run: { clock: Hand
 async function prepareCache(gateway: Endpoint, { context, clock }: { context: CaseContext; clock: HandMovedClock }): Promise<void> {
   const { role } = FIXTURES.containers[context.container];
   if (!role) return;
-  const lines = [`GET /latest/meta-data/iam/security-credentials/${role.name} HTTP/1.1`, "Host: a", `X-aws-ec2-metadata-token: ${FIXTURES.tokens.VALID2}`];
+  const lines = [
+    `GET /latest/meta-data/iam/security-credentials/${role.name} HTTP/1.1`,
+    "Host: a",
+    `X-aws-ec2-metadata-token: ${FIXTURES.tokens.VALID2}`,
+  ];
   const answer = await settled(clock, rawRequest(gateway, `${lines.join("\r\n")}\r\n\r\n`, sourceOf(context)));
   if (!answer.bytes.includes("ASIA")) throw new Error(`the cache could not be made warm: ${answer.bytes.toString("latin1")}`);
   const ages: Partial<Record<NonNullable<CaseContext["cache"]>, number>> = { left20m: LEASE_SECONDS - 1200, expired: LEASE_SECONDS + 1 };
@@ -142,7 +156,13 @@ export async function observe(
   const answers = await settled(clock, Promise.all(sending));
   const { role } = FIXTURES.containers[context.container];
   const stsCalls = sts.calls.filter(({ parameters }) => context.cache !== "cold" || parameters["RoleArn"] === role?.arn).length;
-  return answers.map((one) => ({ ...one, seen: imds.requests, stsCalls, now: clock.now() }));
+  const seen = imds.requests.filter((request) => !isSelfCheck(request));
+  return answers.map((one) => ({ ...one, seen, stsCalls, now: clock.now() }));
+}
+
+/** The one question that the daemon asks upstream of its own accord when it starts: no part of a case. */
+function isSelfCheck({ target, fields }: SeenRequest): boolean {
+  return target === "/latest/meta-data/instance-id" && fieldOf({ fields }, "User-Agent").some((name) => /^imdsgate\/[0-9a-f]+$/.test(name));
 }
 
 /** Waits until the daemon has asked for every role once, as it does when it starts: those calls are not the case's. */

@@ -16,7 +16,11 @@ describe("asked directly, the authentic metadata service answers what a gateway 
 
   test.for(relayed)("$id: $title", async (conformanceCase) => {
     const { context, request } = conformanceCase;
-    const imds = await testImds({ facts: FIXTURES.upstream, tokens: fixedTokens([VALID, VALID2], remainingTtl), tokenUse: context.imdsTokens });
+    const imds = await testImds({
+      facts: FIXTURES.upstream,
+      tokens: fixedTokens([VALID, VALID2], remainingTtl),
+      tokenUse: context.imdsTokens,
+    });
     imds.setState(context.imdsState ?? "ok");
     const answer = await rawRequest(imds.endpoint, requestText(request));
     const observed = { answer, seen: imds.requests, stsCalls: 0, millis: 0, now: 0 };

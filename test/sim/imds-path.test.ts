@@ -26,7 +26,11 @@ describe("the lenient victim reads every disguise of the credential tree", () =>
 
 describe("the authentic service reads", () => {
   test.for([
-    { what: "repeated slashes, escapes and a query", target: "//latest//meta-data/ami%2Did?x=1", segments: ["latest", "meta-data", "ami-id"] },
+    {
+      what: "repeated slashes, escapes and a query",
+      target: "//latest//meta-data/ami%2Did?x=1",
+      segments: ["latest", "meta-data", "ami-id"],
+    },
     { what: "a trailing slash", target: "/latest/", segments: ["latest"] },
     { what: "the root", target: "/", segments: [] },
     { what: "the absolute form without a path", target: "http://169.254.169.254", segments: [] },

@@ -16,7 +16,12 @@ describe("a request", () => {
       method: "PUT",
       target: "/x",
       protocol: "HTTP/1.1",
-      fields: [["Host", "a"], ["X-A", "1"], ["x-a", "2"], ["Content-Length", "3"]],
+      fields: [
+        ["Host", "a"],
+        ["X-A", "1"],
+        ["x-a", "2"],
+        ["Content-Length", "3"],
+      ],
       head,
       body: "abc",
       isWellFormed: true,
@@ -43,7 +48,9 @@ describe("a request", () => {
     { fault: "no Host", bytes: "GET /x HTTP/1.1\r\n\r\n", target: "/x" },
     { fault: "two Hosts", bytes: "GET /x HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", target: "/x" },
     { fault: "a line break before it", bytes: "\r\nGET /x HTTP/1.1\r\nHost: a\r\n\r\n", target: "/x" },
-  ])("with $fault is read and told to be malformed", ({ bytes, target }) => expect(read(bytes)).toMatchObject({ target, isWellFormed: false }));
+  ])("with $fault is read and told to be malformed", ({ bytes, target }) =>
+    expect(read(bytes)).toMatchObject({ target, isWellFormed: false }),
+  );
 
   test("of HTTP/1.0 needs no Host", () => expect(read("GET / HTTP/1.0\r\n\r\n")).toMatchObject({ isWellFormed: true }));
 });

@@ -8,7 +8,10 @@ import { GOOD_TOKEN, testImds } from "../support/sims.ts";
 type Imds = Awaited<ReturnType<typeof testImds>>;
 
 async function ask(imds: Imds, method: string, target: string, ...lines: readonly string[]) {
-  const { bytes } = await rawRequest(imds.endpoint, [`${method} ${target} HTTP/1.1`, "Host: 169.254.169.254", ...lines, "", ""].join("\r\n"));
+  const { bytes } = await rawRequest(
+    imds.endpoint,
+    [`${method} ${target} HTTP/1.1`, "Host: 169.254.169.254", ...lines, "", ""].join("\r\n"),
+  );
   return parseAnswer(bytes);
 }
 
@@ -42,12 +45,26 @@ describe("the authentic metadata service", () => {
   test.for([
     { what: "a wrong token, even when none is needed", line: "X-aws-ec2-metadata-token: INVALID", tokenUse: "optional", status: 401 },
     { what: "no token where one is required", line: "Accept: */*", tokenUse: "required", status: 401 },
-    { what: "a token twice", line: `X-aws-ec2-metadata-token: ${GOOD_TOKEN}\r\nx-aws-ec2-metadata-token: ${GOOD_TOKEN}`, tokenUse: "optional", status: 401 },
-    { what: "a token that was forwarded", line: `X-aws-ec2-metadata-token: ${GOOD_TOKEN}\r\nX-Forwarded-For:`, tokenUse: "optional", status: 403 },
+    {
+      what: "a token twice",
+      line: `X-aws-ec2-metadata-token: ${GOOD_TOKEN}\r\nx-aws-ec2-metadata-token: ${GOOD_TOKEN}`,
+      tokenUse: "optional",
+      status: 401,
+    },
+    {
+      what: "a token that was forwarded",
+      line: `X-aws-ec2-metadata-token: ${GOOD_TOKEN}\r\nX-Forwarded-For:`,
+      tokenUse: "optional",
+      status: 403,
+    },
     { what: "an expectation", line: "Expect: 100-continue", tokenUse: "optional", status: 417 },
   ] as const)("refuses $what with $status, empty", async ({ line, tokenUse, status }) => {
     const answer = await ask(await testImds({ tokenUse }), "GET", "/latest/meta-data/ami-id", line);
-    expect({ status: answer.status, length: fieldOf(answer, "Content-Length"), body: answer.body.length }).toEqual({ status, length: ["0"], body: 0 });
+    expect({ status: answer.status, length: fieldOf(answer, "Content-Length"), body: answer.body.length }).toEqual({
+      status,
+      length: ["0"],
+      body: 0,
+    });
   });
 
   test("answers a missing item with the page of 337 bytes", async () => {
@@ -56,10 +73,38 @@ describe("the authentic metadata service", () => {
   });
 
   test.for([
-    { what: "another method than PUT", method: "GET", target: "/latest/api/token", line: "Accept: */*", status: 405, allow: ["OPTIONS, PUT"] },
-    { what: "a dated version", method: "PUT", target: "/2021-03-23/api/token", line: "X-aws-ec2-metadata-token-ttl-seconds: 60", status: 403, allow: [] },
-    { what: "a life of more than six hours", method: "PUT", target: "/latest/api/token", line: "X-aws-ec2-metadata-token-ttl-seconds: 21601", status: 400, allow: [] },
-    { what: "a life of no seconds", method: "PUT", target: "/latest/api/token", line: "X-aws-ec2-metadata-token-ttl-seconds: 0", status: 400, allow: [] },
+    {
+      what: "another method than PUT",
+      method: "GET",
+      target: "/latest/api/token",
+      line: "Accept: */*",
+      status: 405,
+      allow: ["OPTIONS, PUT"],
+    },
+    {
+      what: "a dated version",
+      method: "PUT",
+      target: "/2021-03-23/api/token",
+      line: "X-aws-ec2-metadata-token-ttl-seconds: 60",
+      status: 403,
+      allow: [],
+    },
+    {
+      what: "a life of more than six hours",
+      method: "PUT",
+      target: "/latest/api/token",
+      line: "X-aws-ec2-metadata-token-ttl-seconds: 21601",
+      status: 400,
+      allow: [],
+    },
+    {
+      what: "a life of no seconds",
+      method: "PUT",
+      target: "/latest/api/token",
+      line: "X-aws-ec2-metadata-token-ttl-seconds: 0",
+      status: 400,
+      allow: [],
+    },
     { what: "no life at all", method: "PUT", target: "/latest/api/token", line: "Accept: */*", status: 400, allow: [] },
   ])("refuses a token for $what with $status", async ({ method, target, line, status, allow }) => {
     const answer = await ask(await testImds(), method, target, line);
@@ -94,7 +139,9 @@ describe("the authentic metadata service", () => {
         "}",
       ].join("\n"),
     );
-    expect(await textAt("info")).toMatch(/"InstanceProfileArn" : "arn:aws:iam::111122223333:instance-profile\/host-role",\n {2}"InstanceProfileId" : "AIPA[A-Z2-7]{17}"\n\}$/);
+    expect(await textAt("info")).toMatch(
+      /"InstanceProfileArn" : "arn:aws:iam::111122223333:instance-profile\/host-role",\n {2}"InstanceProfileId" : "AIPA[A-Z2-7]{17}"\n\}$/,
+    );
     expect((await ask(imds, "GET", "/latest/meta-data/iam/security-credentials/other")).status).toBe(404);
     expect((await ask(imds, "GET", "/2009-04-04/meta-data/iam/info")).status).toBe(404);
   });
@@ -127,7 +174,12 @@ describe("the authentic metadata service", () => {
     const down = await rawRequest(imds.endpoint, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     imds.setState("throttled");
     const throttled = await ask(imds, "GET", "/");
-    expect({ down: down.bytes.length, seen: imds.requests.length, status: throttled.status, retry: fieldOf(throttled, "Retry-After") }).toEqual({
+    expect({
+      down: down.bytes.length,
+      seen: imds.requests.length,
+      status: throttled.status,
+      retry: fieldOf(throttled, "Retry-After"),
+    }).toEqual({
       down: 0,
       seen: 1,
       status: 503,
@@ -140,7 +192,11 @@ describe("the lenient victim", () => {
   test("leaks in every disguise, and records the raw target", async () => {
     const imds = await testImds({ behaviour: "victim" });
     const answer = await ask(imds, "GET", "/latest/meta-data/ami-id/%252e%252e/IAM;x/info");
-    expect({ status: answer.status, body: answer.body.toString(), seen: imds.requests.map(({ target, lenientSegments }) => ({ target, lenientSegments })) }).toEqual({
+    expect({
+      status: answer.status,
+      body: answer.body.toString(),
+      seen: imds.requests.map(({ target, lenientSegments }) => ({ target, lenientSegments })),
+    }).toEqual({
       status: 200,
       body: "LEAK-instance-role",
       seen: [{ target: "/latest/meta-data/ami-id/%252e%252e/IAM;x/info", lenientSegments: ["latest", "meta-data", "iam", "info"] }],

@@ -1,4 +1,4 @@
-import { GetCallerIdentityCommand, AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { describe, expect, test } from "vitest";
 import type { StsState } from "../../src/sim/sts-faults.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
@@ -47,7 +47,11 @@ describe("the embedded STS", () => {
   test("is understood by the AWS SDK, and knows a session by its key", async () => {
     const sts = await testSts({ canary: "CANARY" });
     const { Credentials: issued } = await client(sts, BASE_KEYS).send(new AssumeRoleCommand({ RoleArn: ROLE, RoleSessionName: "php-1" }));
-    const keys = { accessKeyId: issued?.AccessKeyId ?? "", secretAccessKey: issued?.SecretAccessKey ?? "", sessionToken: issued?.SessionToken ?? "" };
+    const keys = {
+      accessKeyId: issued?.AccessKeyId ?? "",
+      secretAccessKey: issued?.SecretAccessKey ?? "",
+      sessionToken: issued?.SessionToken ?? "",
+    };
     expect(keys).toEqual({
       accessKeyId: expect.stringMatching(/^ASIA[A-Z2-7]{16}$/),
       secretAccessKey: expect.stringMatching(/^CANARY.{34}$/),
@@ -68,12 +72,28 @@ describe("the embedded STS", () => {
   });
 
   test.for<{ fault: string; parameters: Record<string, string>; message: RegExp }>([
-    { fault: "no session name", parameters: { RoleSessionName: "" }, message: /'roleSessionName' failed.*length greater than or equal to 2/ },
-    { fault: "a session name with a blank", parameters: { RoleSessionName: "a b" }, message: /'roleSessionName' failed.*regular expression pattern: \[\\w\+=,\.@-\]\*/ },
+    {
+      fault: "no session name",
+      parameters: { RoleSessionName: "" },
+      message: /'roleSessionName' failed.*length greater than or equal to 2/,
+    },
+    {
+      fault: "a session name with a blank",
+      parameters: { RoleSessionName: "a b" },
+      message: /'roleSessionName' failed.*regular expression pattern: \[\\w\+=,\.@-\]\*/,
+    },
     { fault: "a session name of 65 letters", parameters: { RoleSessionName: "a".repeat(65) }, message: /less than or equal to 64/ },
-    { fault: "a duration under 15 minutes", parameters: { DurationSeconds: "899" }, message: /'durationSeconds' failed.*greater than or equal to 900/ },
+    {
+      fault: "a duration under 15 minutes",
+      parameters: { DurationSeconds: "899" },
+      message: /'durationSeconds' failed.*greater than or equal to 900/,
+    },
     { fault: "a duration over 12 hours", parameters: { DurationSeconds: "43201" }, message: /less than or equal to 43200/ },
-    { fault: "a chained session of more than an hour", parameters: { DurationSeconds: "3601" }, message: /exceeds the 1 hour session limit/ },
+    {
+      fault: "a chained session of more than an hour",
+      parameters: { DurationSeconds: "3601" },
+      message: /exceeds the 1 hour session limit/,
+    },
     { fault: "an ARN that is no role's", parameters: { RoleArn: "arn:aws:iam::111122223333:user/somebody" }, message: /is invalid$/ },
     { fault: "an external id with a blank", parameters: { ExternalId: "a b" }, message: /'externalId' failed/ },
   ])("refuses $fault", async ({ parameters, message }) => {
@@ -119,7 +139,10 @@ describe("the embedded STS", () => {
     sts.setState("expiredBaseOnce");
     expect([await faultOf(sts, {}), await faultOf(sts, {})]).toMatchObject([{ code: "ExpiredToken" }, { status: 200 }]);
     sts.setState("durationTooLong");
-    expect([await faultOf(sts, { DurationSeconds: "7200" }), await faultOf(sts, {})]).toMatchObject([{ code: "ValidationError" }, { status: 200 }]);
+    expect([await faultOf(sts, { DurationSeconds: "7200" }), await faultOf(sts, {})]).toMatchObject([
+      { code: "ValidationError" },
+      { status: 200 },
+    ]);
   });
 
   test("tears the connection down when it is down, and counts no call", async () => {

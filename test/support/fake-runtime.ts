@@ -1,36 +1,7 @@
 import { ImdsgateError } from "../../src/errors.ts";
 import type { ProcessTable } from "../../src/identity/process-table.ts";
-import type { ContainerRuntime, RuntimeEvent } from "../../src/identity/runtime.ts";
-
-export interface NewContainer {
-  readonly name: string;
-  readonly networks?: readonly string[];
-  readonly image?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly networkMode?: string;
-}
-
-interface FakeContainer extends NewContainer {
-  readonly id: string;
-  name: string;
-  /** Network name to addresses; empty while it does not run. */
-  readonly endpoints: Map<string, readonly string[]>;
-  readonly attached: Set<string>;
-  state: "idle" | "starting" | "running";
-  pid: number;
-  startedAt: string;
-  whenStarted: PromiseWithResolvers<void>;
-}
-
-interface FakeNetwork {
-  readonly id: string;
-  readonly name: string;
-  readonly subnets: readonly string[];
-  /** As Swarm's docker_gwbridge: an inspected container does not tell of it. */
-  readonly isHidden: boolean;
-}
-
-export type Call = Exclude<keyof ContainerRuntime, "name">;
+import type { RuntimeEvent } from "../../src/identity/runtime.ts";
+import { type Call, createFakeApi, type FakeContainer, type FakeNetwork, type NewContainer, type Watcher } from "./fake-runtime-api.ts";
 
 /**
  * A Docker daemon and the kernel under it, as far as identity sees them. It gives out the lowest free address again at once, keeps an
@@ -41,7 +12,7 @@ export function createFakeRuntime() {
   const networks = new Map<string, FakeNetwork>();
   const images = new Map<string, Readonly<Record<string, string>>>();
   const processes = new Map<number, { readonly startTime: string; readonly addresses: Set<string> }>();
-  const watchers = new Set<{ readonly tell: (event: RuntimeEvent) => void; readonly end: () => void }>();
+  const watchers = new Set<Watcher>();
   const hanging = new Map<string, PromiseWithResolvers<void>>();
   const calls: string[] = [];
   let kept: RuntimeEvent[] = [];
@@ -225,66 +196,17 @@ export function createFakeRuntime() {
     takeCalls: (): readonly string[] => calls.splice(0),
   };
 
-  async function answer(call: Call, id = ""): Promise<void> {
-    calls.push(`${call} ${id}`.trim());
-    await (hanging.get(`${call} ${id}`) ?? hanging.get(`${call} `))?.promise;
-    if (isDown) throw new ImdsgateError("RUNTIME_UNAVAILABLE", "the runtime is down");
-  }
-
-  const runtime: ContainerRuntime = {
-    name: "docker",
-    async listContainers() {
-      await answer("listContainers");
-      return [...containers.values()].filter(({ state }) => state === "running").map(({ id }) => id);
+  const runtime = createFakeApi({
+    containers,
+    networks,
+    images,
+    watchers,
+    async isAnswered(call, id) {
+      calls.push(`${call} ${id}`.trim());
+      await (hanging.get(`${call} ${id}`) ?? hanging.get(`${call} `))?.promise;
+      if (isDown) throw new ImdsgateError("RUNTIME_UNAVAILABLE", "the runtime is down");
     },
-    async inspectContainer(id) {
-      await answer("inspectContainer", id);
-      const container = containers.get(id);
-      if (container?.state === "starting") await container.whenStarted.promise;
-      if (!container || !containers.has(id)) return undefined;
-      const isRunning = container.state === "running";
-      return {
-        id,
-        name: container.name,
-        image: container.image ?? "app:1",
-        imageId: container.image ?? "app:1",
-        labels: container.labels ?? {},
-        isRunning,
-        pid: isRunning ? container.pid : undefined,
-        startedAt: container.startedAt,
-        networks: [...container.attached]
-          .filter((name) => !networks.get(name)?.isHidden)
-          .map((name) => ({ name, id: networkOf(name).id, addresses: container.endpoints.get(name) ?? [] })),
-        networkMode: container.networkMode ?? "bridge",
-      };
-    },
-    async listNetworks() {
-      await answer("listNetworks");
-      return [...networks.values()].map(({ id, subnets }) => ({ id, subnets }));
-    },
-    async inspectNetwork(id) {
-      await answer("inspectNetwork", id);
-      const network = [...networks.values()].find((one) => one.id === id);
-      if (!network) return undefined;
-      const plugged = [...containers.values()].filter(({ endpoints }) => endpoints.has(network.name));
-      const endpoints = new Map(plugged.map((container) => [container.id, container.endpoints.get(network.name) ?? []]));
-      return { id, name: network.name, driver: "bridge", subnets: network.subnets, endpoints };
-    },
-    async imageLabels(imageId) {
-      await answer("imageLabels", imageId);
-      return images.get(imageId) ?? refuseCall(`No such image: ${imageId}`);
-    },
-    async watchEvents(onOpen, onEvent, signal) {
-      await answer("watchEvents");
-      const ended = Promise.withResolvers<void>();
-      const watcher = { tell: onEvent, end: ended.resolve };
-      watchers.add(watcher);
-      signal.addEventListener("abort", () => ended.resolve(), { once: true });
-      onOpen();
-      await ended.promise;
-      watchers.delete(watcher);
-    },
-  };
+  });
 
   const processTable: ProcessTable = {
     startTime: (pid) => processes.get(pid)?.startTime,
@@ -307,8 +229,4 @@ function idOf(text: string): string {
 
 function refuse(message: string): never {
   throw new Error(message);
-}
-
-function refuseCall(message: string): never {
-  throw new ImdsgateError("RUNTIME_UNAVAILABLE", message);
 }

@@ -6,7 +6,7 @@ import type { Endpoint } from "../../src/address.ts";
 /** A TCP server that stands for the real IMDS: it keeps what it got and says exactly what it is told to say. */
 export interface RawUpstream {
   readonly endpoint: Endpoint;
-  /** The bytes of each connection, in the order of connections. */
+  /** The bytes of each connection, in the order of their first bytes. The gateway's question whether it speaks to itself is left out. */
   readonly received: Buffer[];
   /** Resolves when the n-th connection (from 0) is over on the client's side. */
   closed(n: number): Promise<void>;
@@ -33,16 +33,18 @@ export async function startRawUpstream(behave: () => Behaviour): Promise<RawUpst
   const closingOf = (n: number) => (closings[n] ??= Promise.withResolvers<void>());
   const sockets = new Set<Socket>();
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    const n = received.push(Buffer.alloc(0)) - 1;
     const behaviour = behave();
+    let n: number | undefined;
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("data", (bytes: Buffer) => {
+      if (bytes.includes("User-Agent: imdsgate/")) return void socket.end();
+      n ??= received.push(Buffer.alloc(0)) - 1;
       received[n] = Buffer.concat([received[n] ?? Buffer.alloc(0), bytes]);
-      behaviour(socket, received[n]);
+      behaviour(socket, received[n] ?? bytes);
     });
     socket.on("end", () => socket.end());
-    socket.on("close", () => closingOf(n).resolve());
+    socket.on("close", () => n !== undefined && closingOf(n).resolve());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -7,12 +7,16 @@ const TRIES = 200;
 
 /** Makes a cgroup for one Docker host, named after this process, and removes those whose process is gone. Gives its folder. */
 export async function makeCgroup(name: string): Promise<string> {
-  const mount = cgroup2Mount();
-  for (const left of readdirSync(mount).filter((entry) => entry.startsWith(PREFIX) && !isAlive(entry)))
-    await removeCgroup(join(mount, left));
-  const folder = join(mount, `${PREFIX}${process.pid}-${name}`);
+  await removeDeadCgroups();
+  const folder = join(cgroup2Mount(), `${PREFIX}${process.pid}-${name}`);
   mkdirSync(folder);
   return folder;
+}
+
+/** Removes the cgroups of ours whose process was killed before it could do so. */
+export async function removeDeadCgroups(): Promise<void> {
+  const mount = cgroup2Mount();
+  for (const entry of readdirSync(mount)) if (entry.startsWith(PREFIX) && !isAlive(entry)) await removeCgroup(join(mount, entry));
 }
 
 /** Ends what still runs in a cgroup of ours and removes it with all below it. */
@@ -35,7 +39,9 @@ function removeTree(folder: string): void {
 }
 
 function isAlive(entry: string): boolean {
-  return existsSync(`/proc/${entry.slice(PREFIX.length).split("-")[0]}`);
+  const stat = `/proc/${entry.slice(PREFIX.length).split("-")[0]}/stat`;
+  // a process that nobody has waited for yet is dead too
+  return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, "utf8"));
 }
 
 function cgroup2Mount(): string {

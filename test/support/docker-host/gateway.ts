@@ -5,7 +5,7 @@ import type { ProgramEnd, RunningProgram } from "./running-program.ts";
 const CLI = join(import.meta.dirname, "../../../src/cli.ts");
 
 /** The `ready` line of `imdsgate run`. */
-export interface Ready {
+interface Ready {
   readonly event: "ready";
   readonly listen: readonly string[];
   readonly rules: string;

@@ -6,7 +6,7 @@ const ASK = readFileSync(join(import.meta.dirname, "ask.py"), "utf8");
 const IAM = "/latest/meta-data/iam";
 
 /** Where requests go, and from which of the sender's own addresses; empty for the one that the kernel chooses. */
-export interface Way {
+interface Way {
   readonly address: string;
   readonly source: string;
 }

@@ -1,0 +1,66 @@
+import { onTestFinished } from "vitest";
+import type { ImdsgateEvent } from "../../src/events.ts";
+import { createIdentity } from "../../src/identity/attestor.ts";
+import type { Attestation, AttestManner, StaticWorkload } from "../../src/identity/workload.ts";
+import type { FakeRuntime } from "./fake-runtime.ts";
+import { handMovedClock } from "./hand-moved-clock.ts";
+
+/** Lets everything happen that waits for no timer. */
+export const flush = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+export const UNLISTED: Attestation = { kind: "unknown", reason: "unlisted" };
+export const DOUBLED: Attestation = { kind: "unknown", reason: "doubled" };
+export const SILENT: Attestation = { kind: "unknown", reason: "runtime-silent" };
+export const STARTING: Attestation = { kind: "starting" };
+
+/** The identity room on a fake runtime, with a clock that the test moves; it ends with the test. */
+export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWorkload[] = []) {
+  const clock = handMovedClock();
+  const events: ImdsgateEvent[] = [];
+  const { runtime, processTable } = fake;
+  const identity = createIdentity({ runtime, processTable, clock, staticWorkloads, emit: (event) => void events.push(event) });
+  const end = new AbortController();
+  onTestFinished(() => end.abort());
+  return {
+    identity,
+    clock,
+    end,
+    events,
+    async run() {
+      void identity.run(end.signal);
+      await flush();
+    },
+    /** Moves the clock, and lets everything happen that falls due on the way. */
+    async pass(ms: number) {
+      await flush();
+      let left = ms;
+      for (let next = clock.untilNext(); next !== undefined && next <= left; next = clock.untilNext()) {
+        clock.advance(next);
+        left -= next;
+        await flush();
+      }
+      clock.advance(left);
+      await flush();
+    },
+    /** The name of who speaks from `address`, or why there is none. */
+    async who(address: string, manner: AttestManner = "now") {
+      return nameOf(await identity.attest(address, manner));
+    },
+    /** What is attested at once, without any time passing; undefined when it waits. */
+    async settled(attesting: Promise<Attestation>) {
+      let attestation: Attestation | undefined;
+      void attesting.then((value) => {
+        attestation = value;
+      });
+      await flush();
+      return attestation && nameOf(attestation);
+    },
+    kinds: () => events.map(({ kind }) => kind),
+  };
+}
+
+/** The workload's name, `starting`, or why there is none. */
+export function nameOf(attestation: Attestation): string {
+  if (attestation.kind === "known") return attestation.workload.name;
+  return attestation.kind === "starting" ? "starting" : attestation.reason;
+}
