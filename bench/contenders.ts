@@ -29,16 +29,18 @@ export interface Stage {
   readonly owner: AsyncDisposableStack;
 }
 
-const CLI = pathOf("../src/cli.ts");
+const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+const UPSTREAM = fileURLToPath(new URL("upstream.ts", import.meta.url));
+const FORWARDER = fileURLToPath(new URL("http-proxy-forwarder.ts", import.meta.url));
 const START_TRIES = 200;
 const START_STEP_MS = 25;
 
 /** Starts all of them behind one another's back: the metadata service, and what stands in front of it. Without nginx on this machine it is left out. */
 export async function startContenders(stage: Stage): Promise<readonly Contender[]> {
   const { lab, owner } = stage;
-  const upstream = await startProgram({ command: [process.execPath, pathOf("upstream.ts"), lab.serverHost] }, owner);
+  const upstream = await startProgram({ command: [process.execPath, UPSTREAM, lab.serverHost] }, owner);
   const target = `http://${lab.serverHost}:${upstream.port}`;
-  const forwarder = [process.execPath, pathOf("http-proxy-forwarder.ts"), "exact", lab.serverHost, target];
+  const forwarder = [process.execPath, FORWARDER, "exact", lab.serverHost, target];
   const httpProxy = await startProgram({ command: forwarder }, owner);
   const nginx = await startNginx(stage, target);
   const imdsgate = await startImdsgate(stage, target);
@@ -115,8 +117,4 @@ async function freePort(host: string): Promise<number> {
   const address = server.address();
   await new Promise((resolve) => server.close(resolve));
   return address !== null && typeof address === "object" ? address.port : 0;
-}
-
-function pathOf(file: string): string {
-  return fileURLToPath(new URL(file, import.meta.url));
 }

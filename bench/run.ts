@@ -23,7 +23,7 @@ It runs in network namespaces of its own without an uplink where the machine all
 nsenter and ip), else on loopback with a static workload. nginx is left out where it is not installed (Debian: nginx-light).
 `;
 
-const FULL: Plan = { rounds: 5, requests: 1_000, warmUp: 1_000 };
+const FULL: Plan = { rounds: 7, requests: 1_400, warmUp: 4_000 };
 const QUICK: Plan = { rounds: 2, requests: 250, warmUp: 100 };
 const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 

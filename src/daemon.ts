@@ -111,7 +111,10 @@ function buildRooms(config: Config, world: World, emit: Emit) {
 }
 
 function upstreamIsSelf(upstream: Endpoint): ImdsgateError {
-  return new ImdsgateError("UPSTREAM_IS_SELF", `--upstream http://${endpointText(upstream)} leads back to this gateway: name the real IMDS there`);
+  return new ImdsgateError(
+    "UPSTREAM_IS_SELF",
+    `--upstream http://${endpointText(upstream)} leads back to this gateway: name the real IMDS there`,
+  );
 }
 
 /** Whether a role of the host's own account is meant somewhere: only then must the account be known. */

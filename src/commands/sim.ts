@@ -1,7 +1,8 @@
 import { randomInt } from "node:crypto";
 import { type Endpoint, endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
-import { ImdsgateError } from "../errors.ts";
+import { parseListen } from "../config/places.ts";
+import { parsedOrThrow } from "../parsed.ts";
 import { startImds } from "../sim/imds.ts";
 import { randomTokens } from "../sim/imds-tokens.ts";
 import { SIM_FACTS, SIM_INSTANCE_ARN, SIM_INSTANCE_ROLE } from "../sim/instance-facts.ts";
@@ -44,7 +45,7 @@ export const simCommand: Command<SimArguments> = {
 
 /** Starts the service, prints one `ready` line of JSON and ends with 0 when `io.signal` aborts. Throws LISTEN_FAILED and CONFIG_INVALID. */
 export async function runSim(args: SimArguments, io: CommandIo): Promise<number> {
-  const listen = parseListen(args.listen);
+  const listen = parsedOrThrow("--listen", parseListen(args.listen));
   await using service = args.service === "imds" ? await startEmbeddedImds(listen, args) : await startEmbeddedSts(listen, args);
   io.out(`${JSON.stringify({ event: "ready", listen: endpointText(service.endpoint) })}\n`);
   if (!io.signal.aborted) await new Promise<void>((resolve) => io.signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -76,13 +77,4 @@ function startEmbeddedSts(listen: Endpoint, args: SimArguments) {
 
 function random(): number {
   return randomInt(2 ** 32) / 2 ** 32;
-}
-
-function parseListen(text: string): Endpoint {
-  const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || Number(port) > 65_535) {
-    throw new ImdsgateError("CONFIG_INVALID", `--listen "${text}" is no endpoint; allowed is HOST:PORT, for example 127.0.0.1:8080`);
-  }
-  return { host, port: Number(port) };
 }

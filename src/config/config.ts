@@ -2,7 +2,7 @@ import { hostname } from "node:os";
 import type { Endpoint } from "../address.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
-import type { Parsed } from "../parsed.ts";
+import { type Parsed, parsedOrThrow } from "../parsed.ts";
 import type { Policy } from "../policy/decide.ts";
 import { type DeniedPath, parseDeniedPath } from "../policy/denied-path.ts";
 import { parseRoleAlias, parseRoleReference, type RoleArn } from "../policy/role-arn.ts";
@@ -145,7 +145,11 @@ function refuseStrayExternalIds({ externalIds, bindings, defaultRole }: Policy):
   const roles = [...bindings.map(({ role }) => role), ...(defaultRole ? [defaultRole] : [])];
   const written = new Set(roles.flatMap((role) => [role.text, ...(role.kind === "arn" ? [role.role.arn] : [])]));
   for (const key of externalIds.keys()) {
-    if (!written.has(key)) throw new ImdsgateError("CONFIG_INVALID", `--external-id: no binding gives the role ${JSON.stringify(key)}; write it as the binding does`);
+    if (!written.has(key))
+      throw new ImdsgateError(
+        "CONFIG_INVALID",
+        `--external-id: no binding gives the role ${JSON.stringify(key)}; write it as the binding does`,
+      );
   }
 }
 
@@ -205,14 +209,5 @@ function matching(settings: Settings, name: string, pattern: RegExp, allowed: st
 }
 
 function parsed<T>({ origin, text }: Setting, parse: (text: string) => Parsed<T>): T {
-  const result = parse(text);
-  if ("value" in result) return result.value;
-  throw new ImdsgateError(
-    "CONFIG_INVALID",
-    `${origin}: ${result.problem}\n  allowed  ${result.allowed}\n  example  ${exampleFor(origin, result.example)}`,
-  );
-}
-
-function exampleFor(origin: string, example: string): string {
-  return origin.startsWith("--") ? `${origin} ${example}` : example;
+  return parsedOrThrow(origin, parse(text));
 }

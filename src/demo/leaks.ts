@@ -15,7 +15,9 @@ export interface Secret {
 /** Who saw which secret that is none of their business, a sentence each, in every text that was received. */
 export function leaksIn(received: readonly Received[], secrets: readonly Secret[]): readonly string[] {
   const found = received.flatMap(({ by, text }) =>
-    secrets.filter((secret) => !secret.allowed.includes(by) && secret.text !== "" && text.includes(secret.text)).map(({ what }) => `${by} saw ${what}`),
+    secrets
+      .filter((secret) => !secret.allowed.includes(by) && secret.text !== "" && text.includes(secret.text))
+      .map(({ what }) => `${by} saw ${what}`),
   );
   return [...new Set(found)];
 }

@@ -9,7 +9,11 @@ export async function setLoopbackStage(): Promise<Stage> {
   await using made = new AsyncDisposableStack();
   const imds = made.use(await startImdsgate(["sim", "imds", "--listen", "127.0.0.1:0"]));
   const sts = made.use(await startImdsgate(["sim", "sts", "--listen", "127.0.0.1:0"]));
-  const containers = { fluentd: speakerAt("fluentd", "127.0.1.2"), php: speakerAt("php", "127.0.1.3"), cron: speakerAt("cron", "127.0.1.4") };
+  const containers = {
+    fluentd: speakerAt("fluentd", "127.0.1.2"),
+    php: speakerAt("php", "127.0.1.3"),
+    cron: speakerAt("cron", "127.0.1.4"),
+  };
   const imdsEndpoint = onLoopback(imds.port);
   const stsEndpoint = onLoopback(sts.port);
 

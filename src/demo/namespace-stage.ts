@@ -37,7 +37,10 @@ export async function setNamespaceStage(): Promise<Stage> {
     must(inside("aws", ["ip", "-batch", "-"]), AWS_NETWORK),
     ...Object.values(ADDRESSES).map(({ name, address }) => must(inside(name, ["ip", "-batch", "-"]), containerNetwork(address))),
   ]);
-  for (const [service, at] of [["imds", IMDS], ["sts", STS]] as const) {
+  for (const [service, at] of [
+    ["imds", IMDS],
+    ["sts", STS],
+  ] as const) {
     made.use(await startImdsgate(["sim", service, "--listen", endpointText(at)], inside("aws", [])));
   }
 

@@ -24,7 +24,10 @@ const PATIENCE_MS = 3_000;
 export function questionFor(to: Endpoint, words: string, fields: Readonly<Record<string, string>> = {}, body = ""): Question {
   const [method = "", target = ""] = words.split(" ");
   const all = { Host: endpointText(to).replace(/:80$/, ""), ...fields, ...(body === "" ? {} : { "Content-Length": String(body.length) }) };
-  const lines = [`${method} ${target} HTTP/1.1`, ...Object.entries({ ...all, Connection: "close" }).map(([name, value]) => `${name}: ${value}`)];
+  const lines = [
+    `${method} ${target} HTTP/1.1`,
+    ...Object.entries({ ...all, Connection: "close" }).map(([name, value]) => `${name}: ${value}`),
+  ];
   return { to, method, target, request: `${lines.join("\r\n")}\r\n\r\n${body}` };
 }
 

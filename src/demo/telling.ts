@@ -1,6 +1,6 @@
-import { type Secret, type Received } from "./leaks.ts";
-import { type Answer, bodyOf, type Question, statusOf } from "./question.ts";
+import type { Received, Secret } from "./leaks.ts";
 import type { Page } from "./page.ts";
+import { type Answer, bodyOf, type Question, statusOf } from "./question.ts";
 import type { Speaker, Stage } from "./stage.ts";
 
 /** A question, and what should come of it. */
@@ -53,7 +53,14 @@ export function createTelling(stage: Stage, page: Page, signal: AbortSignal): Te
     hear,
     async tell(lines) {
       const bySpeaker = [...Map.groupBy(lines, ({ speaker }) => speaker)];
-      const heard = await Promise.all(bySpeaker.map(([speaker, own]) => hear(speaker, own.map(({ question }) => question))));
+      const heard = await Promise.all(
+        bySpeaker.map(([speaker, own]) =>
+          hear(
+            speaker,
+            own.map(({ question }) => question),
+          ),
+        ),
+      );
       const answers = new Map(bySpeaker.flatMap(([, own], k) => own.map((line, n) => [line, heard[k]?.[n] ?? MISSING] as const)));
       const inOrder = lines.map((line) => answers.get(line) ?? MISSING);
       const rows = lines.map((line, k) => rowOf(line, inOrder[k] ?? MISSING));

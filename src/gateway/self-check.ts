@@ -11,7 +11,11 @@ export interface SelfCheck {
 
 /** The request is an ordinary one for the real IMDS. `random` gives numbers in [0, 1): nobody can guess the nonce and stop the gateway with it. */
 export function createSelfCheck(random: () => number): SelfCheck {
-  const nonce = Array.from({ length: 4 }, () => Math.floor(random() * 2 ** 32).toString(16)).join("");
+  const nonce = Array.from({ length: 4 }, () =>
+    Math.floor(random() * 2 ** 32)
+      .toString(16)
+      .padStart(8, "0"),
+  ).join("");
   const name = `imdsgate/${nonce}`;
   let hasArrived = false;
   return {
@@ -21,7 +25,11 @@ export function createSelfCheck(random: () => number): SelfCheck {
       return isNonce;
     },
     async isUpstreamSelf(imds) {
-      const fields: readonly Field[] = [["Host", "169.254.169.254"], ["User-Agent", name], ["Accept", "*/*"]];
+      const fields: readonly Field[] = [
+        ["Host", "169.254.169.254"],
+        ["User-Agent", name],
+        ["Accept", "*/*"],
+      ];
       await imds.ask({ method: "GET", target: "/latest/meta-data/instance-id", fields }).catch(() => undefined);
       return hasArrived;
     },

@@ -4,7 +4,7 @@ import type { ProcessTable } from "./process-table.ts";
 import type { ContainerRuntime, InspectedContainer } from "./runtime.ts";
 
 /** What asking about one container gives. */
-export type Learned =
+type Learned =
   | { readonly kind: "container"; readonly claimant: Claimant }
   | { readonly kind: "container-idle"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string };
@@ -40,7 +40,7 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
   /** An image that cannot be looked at fails the whole: with a label too few, a binding further down would give another role. */
   async function countedLabels({ labels, imageId }: InspectedContainer, signal: AbortSignal): Promise<InspectedContainer["labels"]> {
     if (Object.keys(labels).length === 0) return labels;
-    return operatorLabels(labels, await readImageLabels(imageId ?? "", signal).catch(() => ({})));
+    return operatorLabels(labels, await readImageLabels(imageId ?? "", signal));
   }
 
   return async (id, known, signal) => {

@@ -1,0 +1,125 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { writeMarkedSection } from "./marked-section.ts";
+import { PATH } from "./own-network.ts";
+import { type Launch, startProgram } from "./program.ts";
+import { table } from "./report.ts";
+import { startWireRecorder, type WireRecorder } from "./wire-recorder.ts";
+
+const HELP = `node bench/fidelity.ts [--write]
+
+Sends the requests and answers of test/contract/wire.json through http-proxy (as documented, and in its exact form) and
+through imdsgate, and counts whose bytes arrive unchanged on the other side. Prints a table in Markdown. It asserts nothing.
+
+  --write   put the table into docs/decisions/0001-the-wire-is-ours.md as well
+  --help    this text
+`;
+
+interface WireCases {
+  /** Latin-1; each is to reach upstream as it is, but for what `Connection` says. */
+  readonly requests: readonly { readonly name: string; readonly raw: string }[];
+  /** Latin-1; each is to reach the client as it is. */
+  readonly answers: readonly { readonly name: string; readonly raw: string; readonly method: string }[];
+}
+
+type Fate = "kept" | "refused" | "changed";
+
+interface Tally {
+  readonly way: string;
+  readonly requests: ReadonlyMap<string, Fate>;
+  readonly answers: ReadonlyMap<string, Fate>;
+}
+
+const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+const FORWARDER = fileURLToPath(new URL("http-proxy-forwarder.ts", import.meta.url));
+const PAGE = fileURLToPath(new URL("../docs/decisions/0001-the-wire-is-ours.md", import.meta.url));
+const PLAIN_ANSWER = Buffer.from("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi");
+
+async function main(flags: readonly string[]): Promise<number> {
+  const unknown = flags.filter((flag) => flag !== "--write" && flag !== "--help");
+  if (flags.includes("--help") || unknown.length > 0) {
+    process.stdout.write(HELP);
+    return unknown.length > 0 ? 2 : 0;
+  }
+  const cases: WireCases = JSON.parse(readFileSync(new URL("../test/contract/wire.json", import.meta.url), "utf8"));
+  await using owner = new AsyncDisposableStack();
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void owner.disposeAsync().finally(() => process.exit(130)));
+  const recorder = await startWireRecorder(owner);
+  const tallies: Tally[] = [];
+  for (const [way, launch] of Object.entries(waysTo(recorder.port))) {
+    process.stderr.write(`${way}\n`);
+    const { port } = await startProgram(launch, owner);
+    tallies.push({ way, ...(await tallyOf(cases, recorder, port)) });
+  }
+  const report = renderTallies(tallies);
+  process.stdout.write(`${report}\n`);
+  if (flags.includes("--write")) writeMarkedSection(PAGE, report);
+  return 0;
+}
+
+/** Each way of forwarding to the recorder on `port`. */
+function waysTo(port: number): Readonly<Record<string, Launch>> {
+  const target = `http://127.0.0.1:${port}`;
+  const flags = ["--rules", "none", "--runtime", "none", "--listen", "127.0.0.1:0", "--upstream", target, "--region", "eu-central-1"];
+  return {
+    "http-proxy as documented": { command: node(FORWARDER, "documented", "127.0.0.1", target) },
+    "http-proxy in its exact form": { command: node(FORWARDER, "exact", "127.0.0.1", target) },
+    imdsgate: {
+      command: node(CLI, "run", ...flags, "--account", "111111111111", "--log-format", "json"),
+      environment: { PATH, AWS_ACCESS_KEY_ID: "AKIABENCHMARK0000000", AWS_SECRET_ACCESS_KEY: "base", AWS_EC2_METADATA_DISABLED: "true" },
+      logPath: "/dev/null",
+    },
+  };
+}
+
+function node(script: string, ...args: readonly string[]): readonly string[] {
+  return [process.execPath, script, ...args];
+}
+
+async function tallyOf(cases: WireCases, recorder: WireRecorder, port: number): Promise<Omit<Tally, "way">> {
+  const requests = new Map<string, Fate>();
+  for (const { name, raw } of cases.requests) {
+    const { seen } = await recorder.carry(port, Buffer.from(raw, "latin1"), PLAIN_ANSWER);
+    requests.set(name, fateOf(withoutConnection(seen.toString("latin1")), withoutConnection(raw)));
+  }
+  const answers = new Map<string, Fate>();
+  for (const { name, raw, method } of cases.answers) {
+    const request = Buffer.from(`${method} /x HTTP/1.1\r\nHost: 169.254.169.254\r\nConnection: close\r\n\r\n`);
+    const { answer } = await recorder.carry(port, request, Buffer.from(raw, "latin1"));
+    answers.set(name, fateOf(answer.toString("latin1"), raw));
+  }
+  return { requests, answers };
+}
+
+function fateOf(arrived: string, sent: string): Fate {
+  if (arrived === sent) return "kept";
+  return arrived === "" ? "refused" : "changed";
+}
+
+function withoutConnection(request: string): string {
+  return request.replace(/^connection:[^\r]*\r\n/gim, "");
+}
+
+function renderTallies(tallies: readonly Tally[]): string {
+  const rows = tallies.map(({ way, requests, answers }) => {
+    const fates = [...requests.values(), ...answers.values()];
+    const kept = (of: ReadonlyMap<string, Fate>) => `${[...of.values()].filter((fate) => fate === "kept").length} of ${of.size}`;
+    const count = (wanted: Fate) => String(fates.filter((fate) => fate === wanted).length);
+    return [way, kept(requests), kept(answers), count("kept"), count("refused"), count("changed")];
+  });
+  const header = ["way", "requests kept", "answers kept", "kept in all", "refused", "changed"];
+  return [table(header, rows), ...tallies.map(renderLosses)].join("\n\n");
+}
+
+function renderLosses({ way, requests, answers }: Tally): string {
+  const named = (fate: Fate) => {
+    const names = (of: ReadonlyMap<string, Fate>) => [...of].filter(([, one]) => one === fate).map(([name]) => `\`${name}\``);
+    const lists = [["requests", names(requests)] as const, ["answers", names(answers)] as const];
+    return lists.filter(([, list]) => list.length > 0).map(([what, list]) => `${what} ${list.join(" ")}`);
+  };
+  const parts = (["refused", "changed"] as const).flatMap((fate) => named(fate).map((text) => `${fate}: ${text}`));
+  return `- ${way}: ${parts.length > 0 ? parts.join("; ") : "everything kept"}`;
+}
+
+process.exitCode = await main(process.argv.slice(2));
