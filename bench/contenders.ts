@@ -32,6 +32,7 @@ export interface Stage {
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
 const UPSTREAM = fileURLToPath(new URL("upstream.ts", import.meta.url));
 const FORWARDER = fileURLToPath(new URL("http-proxy-forwarder.ts", import.meta.url));
+const NGINX = "nginx";
 const START_TRIES = 200;
 const START_STEP_MS = 25;
 
@@ -58,7 +59,7 @@ export async function startContenders(stage: Stage): Promise<readonly Contender[
 
 /** The version of the nginx on this machine; undefined where there is none. */
 export function nginxVersion(): string | undefined {
-  const { status, stderr } = spawnSync("nginx", ["-v"], { env: { PATH }, encoding: "utf8" });
+  const { status, stderr } = spawnSync(NGINX, ["-v"], { env: { PATH }, encoding: "utf8" });
   return status === 0 ? /nginx\/(\S+)/.exec(stderr)?.[1] : undefined;
 }
 
@@ -77,7 +78,7 @@ async function startNginx({ lab, directory, owner }: Stage, target: string): Pro
     "}",
   ];
   writeFileSync(`${directory}/nginx.conf`, lines.join("\n"));
-  const command = ["nginx", "-p", directory, "-c", `${directory}/nginx.conf`, "-e", "stderr"];
+  const command = [NGINX, "-p", directory, "-c", `${directory}/nginx.conf`, "-e", "stderr"];
   const logPath = `${directory}/nginx.log`;
   const { pid } = spawnOwned({ command, environment: { PATH }, logPath }, owner);
   for (let attempt = 0; attempt < START_TRIES; attempt += 1) {

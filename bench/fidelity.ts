@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { writeMarkedSection } from "./marked-section.ts";
 import { PATH } from "./own-network.ts";
@@ -28,6 +29,8 @@ interface Tally {
   readonly way: string;
   readonly requests: ReadonlyMap<string, Fate>;
   readonly answers: ReadonlyMap<string, Fate>;
+  /** Targets that reached upstream as another one. */
+  readonly rewritten: readonly { readonly from: string; readonly to: string }[];
 }
 
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
@@ -45,9 +48,11 @@ async function main(flags: readonly string[]): Promise<number> {
   await using owner = new AsyncDisposableStack();
   for (const signal of ["SIGINT", "SIGTERM"] as const)
     process.once(signal, () => void owner.disposeAsync().finally(() => process.exit(130)));
+  const directory = mkdtempSync(`${tmpdir()}/imdsgate-bench-`);
+  owner.defer(() => rmSync(directory, { recursive: true, force: true }));
   const recorder = await startWireRecorder(owner);
   const tallies: Tally[] = [];
-  for (const [way, launch] of Object.entries(waysTo(recorder.port))) {
+  for (const [way, launch] of Object.entries(waysTo(recorder.port, directory))) {
     process.stderr.write(`${way}\n`);
     const { port } = await startProgram(launch, owner);
     tallies.push({ way, ...(await tallyOf(cases, recorder, port)) });
@@ -58,8 +63,8 @@ async function main(flags: readonly string[]): Promise<number> {
   return 0;
 }
 
-/** Each way of forwarding to the recorder on `port`. */
-function waysTo(port: number): Readonly<Record<string, Launch>> {
+/** Each way of forwarding to the recorder on `port`; `directory` takes the log. */
+function waysTo(port: number, directory: string): Readonly<Record<string, Launch>> {
   const target = `http://127.0.0.1:${port}`;
   const flags = ["--rules", "none", "--runtime", "none", "--listen", "127.0.0.1:0", "--upstream", target, "--region", "eu-central-1"];
   return {
@@ -68,7 +73,7 @@ function waysTo(port: number): Readonly<Record<string, Launch>> {
     imdsgate: {
       command: node(CLI, "run", ...flags, "--account", "111111111111", "--log-format", "json"),
       environment: { PATH, AWS_ACCESS_KEY_ID: "AKIABENCHMARK0000000", AWS_SECRET_ACCESS_KEY: "base", AWS_EC2_METADATA_DISABLED: "true" },
-      logPath: "/dev/null",
+      logPath: `${directory}/imdsgate.log`,
     },
   };
 }
@@ -79,9 +84,13 @@ function node(script: string, ...args: readonly string[]): readonly string[] {
 
 async function tallyOf(cases: WireCases, recorder: WireRecorder, port: number): Promise<Omit<Tally, "way">> {
   const requests = new Map<string, Fate>();
+  const rewritten: { from: string; to: string }[] = [];
   for (const { name, raw } of cases.requests) {
     const { seen } = await recorder.carry(port, Buffer.from(raw, "latin1"), PLAIN_ANSWER);
-    requests.set(name, fateOf(withoutConnection(seen.toString("latin1")), withoutConnection(raw)));
+    const arrived = seen.toString("latin1");
+    requests.set(name, fateOf(withoutConnection(arrived), withoutConnection(raw)));
+    const [from, to] = [targetOf(raw), targetOf(arrived)];
+    if (arrived !== "" && from !== to) rewritten.push({ from, to });
   }
   const answers = new Map<string, Fate>();
   for (const { name, raw, method } of cases.answers) {
@@ -89,7 +98,7 @@ async function tallyOf(cases: WireCases, recorder: WireRecorder, port: number): 
     const { answer } = await recorder.carry(port, request, Buffer.from(raw, "latin1"));
     answers.set(name, fateOf(answer.toString("latin1"), raw));
   }
-  return { requests, answers };
+  return { requests, answers, rewritten };
 }
 
 function fateOf(arrived: string, sent: string): Fate {
@@ -101,25 +110,42 @@ function withoutConnection(request: string): string {
   return request.replace(/^connection:[^\r]*\r\n/gim, "");
 }
 
+function targetOf(request: string): string {
+  return request.split(" ", 2)[1] ?? "";
+}
+
 function renderTallies(tallies: readonly Tally[]): string {
-  const rows = tallies.map(({ way, requests, answers }) => {
+  const rows = tallies.map(({ way, requests, answers, rewritten }) => {
     const fates = [...requests.values(), ...answers.values()];
     const kept = (of: ReadonlyMap<string, Fate>) => `${[...of.values()].filter((fate) => fate === "kept").length} of ${of.size}`;
     const count = (wanted: Fate) => String(fates.filter((fate) => fate === wanted).length);
-    return [way, kept(requests), kept(answers), count("kept"), count("refused"), count("changed")];
+    return [way, kept(requests), kept(answers), count("kept"), count("refused"), count("changed"), String(rewritten.length)];
   });
-  const header = ["way", "requests kept", "answers kept", "kept in all", "refused", "changed"];
+  const header = ["way", "requests kept", "answers kept", "kept in all", "refused", "changed", "targets rewritten"];
   return [table(header, rows), ...tallies.map(renderLosses)].join("\n\n");
 }
 
-function renderLosses({ way, requests, answers }: Tally): string {
-  const named = (fate: Fate) => {
-    const names = (of: ReadonlyMap<string, Fate>) => [...of].filter(([, one]) => one === fate).map(([name]) => `\`${name}\``);
-    const lists = [["requests", names(requests)] as const, ["answers", names(answers)] as const];
-    return lists.filter(([, list]) => list.length > 0).map(([what, list]) => `${what} ${list.join(" ")}`);
-  };
-  const parts = (["refused", "changed"] as const).flatMap((fate) => named(fate).map((text) => `${fate}: ${text}`));
-  return `- ${way}: ${parts.length > 0 ? parts.join("; ") : "everything kept"}`;
+function renderLosses({ way, requests, answers, rewritten }: Tally): string {
+  const lists = (["refused", "changed"] as const).flatMap((fate) => [
+    `requests ${fate}: ${namesWith(fate, requests)}`,
+    `answers ${fate}: ${namesWith(fate, answers)}`,
+  ]);
+  const targets = rewritten.map(({ from, to }) => `${code(from)} as ${code(to)}`);
+  const lines = [
+    ...lists.filter((text) => !text.endsWith(" none")),
+    ...(targets.length > 0 ? [`another target: ${targets.join(", ")}`] : []),
+  ];
+  return [`**${way}**`, "", ...lines.map((text) => `- ${text}`)].join("\n");
+}
+
+function namesWith(wanted: Fate, of: ReadonlyMap<string, Fate>): string {
+  const names = [...of].filter(([, fate]) => fate === wanted).map(([name]) => code(name));
+  if (names.length === of.size) return "all";
+  return names.length === 0 ? "none" : names.join(", ");
+}
+
+function code(text: string): string {
+  return text.includes("`") ? `\`\` ${text} \`\`` : `\`${text}\``;
 }
 
 process.exitCode = await main(process.argv.slice(2));

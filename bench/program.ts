@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { createInterface, type Interface } from "node:readline";
 import type { Writable } from "node:stream";
 import { readyPort } from "./ready-line.ts";
@@ -33,9 +33,12 @@ export async function startProgram(launch: Launch, owner: AsyncDisposableStack):
   const lines = createInterface({ input: stdout });
   const [line]: string[] = await Promise.race([once(lines, "line"), once(lines, "close").then(() => [])]);
   const port = readyPort(line ?? "");
-  if (port === undefined)
-    throw new Error(`${launch.command.join(" ")} did not become ready${launch.logPath ? `, see ${launch.logPath}` : ""}`);
+  if (port === undefined) throw new Error(`${launch.command.join(" ")} did not become ready: ${saidBy(launch)}`);
   return { pid, stdin, lines, port };
+}
+
+function saidBy({ logPath }: Launch): string {
+  return logPath === undefined ? "its reason stands above" : readFileSync(logPath, "utf8").slice(-2_000);
 }
 
 /** Starts a program that does not say when it is ready; the owner stops it. */

@@ -11,7 +11,7 @@ export interface Plan {
   readonly warmUp: number;
 }
 
-export const CONNECTIONS = [1, 16, 64] as const;
+const CONNECTIONS = [1, 16, 64] as const;
 
 /** What one contender did with one kind of request at one number of connections. */
 export interface Cell {

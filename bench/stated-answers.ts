@@ -5,7 +5,7 @@ export const ROLE_NAME = "web-role";
 const TOKEN = "AQAEABenchmarkBenchmarkBenchmarkBenchmarkBenchmarkBenchma==";
 
 /** The two questions that count: one that the gateway answers itself, one that it carries. */
-export const TARGETS = {
+const TARGETS = {
   "cached credentials": `/latest/meta-data/iam/security-credentials/${ROLE_NAME}`,
   "pass-through": "/latest/meta-data/placement/region",
 } as const;

@@ -2,6 +2,7 @@
 import yargs, { type Argv } from "yargs";
 import { hideBin } from "yargs/helpers";
 import type { Command, CommandIo } from "./commands/command.ts";
+import { demoCommand } from "./commands/demo.ts";
 import { rulesCommand } from "./commands/rules.ts";
 import { runCommand } from "./commands/run.ts";
 import { simCommand } from "./commands/sim.ts";
@@ -52,7 +53,7 @@ async function main(words: readonly string[], io: CommandIo): Promise<number> {
         `${message}\n  see  ${["imdsgate", ...words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 1)].join(" ")} --help`,
       );
     });
-  const parser = add(add(add(add(base, runCommand), rulesCommand), versionCommand), simCommand);
+  const parser = add(add(add(add(add(base, runCommand), demoCommand), rulesCommand), versionCommand), simCommand);
   try {
     await parser.parseAsync([...words]);
     return exitCode;

@@ -5,7 +5,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 NODE_MAJOR=24
-MACHINE_PATH=$PATH # npm runs on the Node that it came with
+export MACHINE_PATH=$PATH # for who has to begin as on a fresh machine
+own_npm=$root/.tools/node_modules/npm/bin/npm-cli.js
 
 say() { printf 'imdsgate: %s\n' "$*" >&2; }
 die() {
@@ -26,15 +27,19 @@ with_lock() {
   ) 9>"$root/.tools/lock"
 }
 
-# run_npm ARGS...: npm of this machine, in the checkout; as root it is installed when missing
+# run_npm ARGS...: in the checkout; npm has to run on the Node that it installs for, since it leaves out optional packages that name a newer one
 run_npm() {
-  if ! PATH=$MACHINE_PATH command -v npm >/dev/null; then
-    if ! may_install; then die "npm is missing; type: sudo apt-get install -y nodejs npm"; fi
-    # shellcheck source=scripts/lib/packages.sh
-    . "$root/scripts/lib/packages.sh"
-    install_packages nodejs npm || die "could not install npm"
-  fi
-  (cd "$root" && PATH=$MACHINE_PATH npm "$@" --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+  local npm=(npm)
+  if [ -f "$own_npm" ]; then npm=(node "$own_npm"); fi
+  (cd "$root" && "${npm[@]}" "$@" --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+}
+
+ensure_npm() {
+  if command -v npm >/dev/null; then return 0; fi
+  if ! may_install; then die "npm is missing; type: sudo apt-get install -y nodejs npm"; fi
+  # shellcheck source=scripts/lib/packages.sh
+  . "$root/scripts/lib/packages.sh"
+  install_packages nodejs npm || die "could not install npm"
 }
 
 # is_new_enough PROGRAM: whether that Node runs this project
@@ -52,9 +57,10 @@ node_package() {
 }
 
 install_node() {
-  is_new_enough "$1" && return 0
+  if is_new_enough "$1" && [ -f "$own_npm" ]; then return 0; fi
   say "installing Node $NODE_MAJOR into .tools/ (this machine has $(node --version 2>/dev/null || echo none))"
-  run_npm install --prefix .tools --no-save "$(node_package)@$NODE_MAJOR" || die "could not install Node $NODE_MAJOR"
+  ensure_npm
+  run_npm install --prefix .tools --no-save "$(node_package)@$NODE_MAJOR" npm@11 || die "could not install Node $NODE_MAJOR"
   is_new_enough "$1" || die "the Node in .tools/ does not run on this machine: $("$1" --version 2>&1 || true)"
 }
 
@@ -62,7 +68,7 @@ ensure_node() {
   is_new_enough node && return 0
   local folder
   folder=$root/.tools/node_modules/$(node_package)/bin
-  is_new_enough "$folder/node" || with_lock install_node "$folder/node"
+  if ! is_new_enough "$folder/node" || ! [ -f "$own_npm" ]; then with_lock install_node "$folder/node"; fi
   PATH=$folder:$PATH
   export PATH
 }

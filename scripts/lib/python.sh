@@ -14,7 +14,7 @@ install_python_venv() {
   [ "$(cat "$venv/imdsgate-stamp" 2>/dev/null)" = "$wanted" ] && return 0
   say "installing moto and the AWS clients into .tools/venv"
   rm -rf "$venv"
-  "$SYSTEM_PYTHON" -m venv "$venv" >&2 && "$venv/bin/pip" install -q --disable-pip-version-check -r "$REQUIREMENTS" >&2 || return 1
+  "$SYSTEM_PYTHON" -m venv "$venv" >&2 && "$venv/bin/pip" install -qq --disable-pip-version-check -r "$REQUIREMENTS" >&2 || return 1
   echo "$wanted" >"$venv/imdsgate-stamp"
 }
 
@@ -38,7 +38,7 @@ build_container_image() {
   rm -rf "$folder"
   mkdir -p "$folder"
   mapfile -t clients < <(grep -E '^(boto3|awscli)==' "$REQUIREMENTS")
-  "$root/.tools/venv/bin/pip" install -q --disable-pip-version-check --no-compile --target "$folder/clients" "${clients[@]}" >&2 || return 1
+  "$root/.tools/venv/bin/pip" install -qq --disable-pip-version-check --no-compile --target "$folder/clients" "${clients[@]}" >&2 || return 1
   rm -rf "$folder/clients/awscli/examples" # texts for its help, 26 MB
   "$image" "$folder/clients" "$folder/image.tar" || return 1
   rm -rf "$folder/clients"

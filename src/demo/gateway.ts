@@ -28,7 +28,7 @@ export function runWords({ containers, sts, flags }: Stage): readonly string[] {
   return [
     ...["run", "--bind", "name:fluentd=fluentd-role", "--bind", "name:php=php-role"],
     ...Object.values(containers).flatMap(({ name, address }) => ["--workload", `${name}=${address}`]),
-    ...["--runtime", "none", "--sts-endpoint", `http://${endpointText(sts)}`, "--log-format", "json"],
+    ...["--runtime", "none", "--sts-endpoint", `http://${endpointText(sts).replace(/:80$/, "")}`, "--log-format", "json"],
     ...flags,
   ];
 }

@@ -20,6 +20,7 @@ export function hostSecrets(): readonly Secret[] {
 export async function auditLogScene(telling: Telling, gateway: Gateway, keys: readonly RoleKeys[]): Promise<void> {
   const { page } = telling;
   page.scene("The audit log has a line for each");
+  page.say("Some of them, as a terminal shows them:");
   const wanted: readonly LogRecord[] = [
     ...keys.map(({ container, accessKeyId }) => ({
       "event.name": "imdsgate.vend",

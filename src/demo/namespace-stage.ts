@@ -66,16 +66,16 @@ const ADDRESSES = {
 const HOST_NETWORK = [
   "link set lo up",
   "netns add aws",
-  "link add uplink type veth peer name eth0 netns aws",
+  "link add name uplink type veth peer name eth0 netns aws",
   `addr add ${HOST_ADDRESS}/24 dev uplink`,
   "link set uplink up",
   `route add default via ${STS.host}`,
-  "link add containers type bridge",
+  "link add name containers type bridge",
   "addr add 172.31.0.1/24 dev containers",
   "link set containers up",
   ...Object.values(ADDRESSES).flatMap(({ name }) => [
     `netns add ${name}`,
-    `link add to-${name} type veth peer name eth0 netns ${name}`,
+    `link add name to-${name} type veth peer name eth0 netns ${name}`,
     `link set to-${name} master containers up`,
   ]),
 ].join("\n");

@@ -3,8 +3,10 @@ import type { RunCommand } from "../run-command.ts";
 
 /** Why containers cannot be namespaces here, and what would help. */
 export interface Obstacle {
+  /** Follows "since": `this machine forbids namespaces (…)`. */
   readonly reason: string;
-  readonly command: string;
+  /** The command that would show what loopback cannot, and where it would. */
+  readonly remedy: string;
 }
 
 /** What this machine was seen to have. */
@@ -40,9 +42,9 @@ const AS_ANYBODY: Wrapper = [
 /** Everything that the demonstration needs, in small. */
 const REHEARSAL = `set -e
 mount -t tmpfs tmpfs /run
-printf '%s\\n' 'netns add a' 'link add b type bridge' 'link add v type veth peer name w netns a' 'link set v master b' | ip -batch -
+printf '%s\\n' 'netns add peer' 'link add name bridge0 type bridge' 'link add name veth0 type veth peer name eth0 netns peer' 'link set veth0 master bridge0' | ip -batch -
 echo 1 >/proc/sys/net/ipv4/ip_forward
-nsenter --net=/run/netns/a true
+nsenter --net=/run/netns/peer true
 if command -v nft >/dev/null; then echo 'table inet t { chain c { type nat hook prerouting priority dstnat; tcp dport 80 redirect to :81; }; }' | nft -f -
 else iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 81; fi`;
 
@@ -70,10 +72,10 @@ export async function rehearse(run: RunCommand, isRoot: boolean, calledAs: strin
 export function obstacleFor({ isRoot, missing, failure = "", switches }: NamespaceProbe, calledAs: string): Obstacle {
   if (missing.length > 0) {
     const packages = missing.map((program) => PACKAGES.get(program) ?? program).join(" ");
-    return { reason: `this machine has no ${missing.join(" and no ")}`, command: `sudo apt-get install -y ${packages} && ${calledAs}` };
+    return { reason: `this machine has no ${missing.join(" and no ")}`, remedy: `sudo apt-get install -y ${packages} && ${calledAs}` };
   }
-  const elsewhere = { command: `${calledAs}   on a machine of your own, or in a container that was started with --privileged` };
-  const asRoot = isRoot ? elsewhere : { command: `sudo ${calledAs}` };
+  const elsewhere = { remedy: `${calledAs}, on the machine itself or in a container that was started with --privileged` };
+  const asRoot = isRoot ? elsewhere : { remedy: `sudo ${calledAs}` };
   const none = ["user.max_user_namespaces", "user.max_net_namespaces"].find((name) => switches[name] === "0");
   if (none !== undefined) return { reason: `this machine forbids namespaces (${none}=0)`, ...asRoot };
   if (!isRoot && switches["kernel.unprivileged_userns_clone"] === "0") {

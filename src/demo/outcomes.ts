@@ -38,10 +38,10 @@ export const isKeys: Outcome = (answer) => {
   return keys === undefined ? undefined : `keys: ${keys.accessKeyId}`;
 };
 
-/** STS names a session of this role and this workload. */
+/** STS names a session of this role and this workload; shown without the account. */
 export function isSessionOf(role: string, sessionName: string): Outcome {
-  const arn = `arn:aws:sts::${SIM_ACCOUNT}:assumed-role/${role}/${sessionName}`;
-  return (answer) => (bodyOf(answer).includes(`<Arn>${arn}</Arn>`) ? arn : undefined);
+  const session = `assumed-role/${role}/${sessionName}`;
+  return (answer) => (bodyOf(answer).includes(`<Arn>arn:aws:sts::${SIM_ACCOUNT}:${session}</Arn>`) ? session : undefined);
 }
 
 /** What a credentials document gives; undefined where an answer is none. */

@@ -25,6 +25,9 @@ export interface Page {
 
 const WIDTH = 110;
 const INDENT = "   ";
+/** As wide as most requests, so that outcomes stand below one another. */
+const REQUEST_WIDTH = 60;
+const SPEAKER_WIDTH = 8;
 
 /** A page on standard output. */
 export function createPage(out: (text: string) => void): Page {
@@ -36,36 +39,53 @@ export function createPage(out: (text: string) => void): Page {
       scenes += 1;
       print(`\n${paint("bold", `${scenes}  ${text}`)}`);
     },
-    say: (text) => print(wrapped(text, INDENT)),
+    say: (text) => print(wrapped(text, { first: INDENT, next: INDENT, joint: "" })),
     rows(rows) {
-      const widths = [widest(rows.map(({ speaker }) => speaker)), widest(rows.map(({ request }) => request))] as const;
+      const widths = [
+        widest(
+          rows.map(({ speaker }) => speaker),
+          SPEAKER_WIDTH,
+        ),
+        widest(
+          rows.map(({ request }) => request),
+          REQUEST_WIDTH,
+        ),
+      ] as const;
       for (const { isAsTold, speaker, request, outcome } of rows) {
         const verdict = isAsTold ? paint("green", "ok  ") : paint("red", "FAIL");
-        print(`${INDENT}${verdict}  ${speaker.padEnd(widths[0])}  ${paint("dim", request.padEnd(widths[1]))}  ${outcome}`);
+        print(`${INDENT}${verdict}  ${speaker.padEnd(widths[0])}  ${paint("dim", request.padEnd(widths[1]))}  ${outcome}`.trimEnd());
       }
     },
     list(lines) {
       const widths = lines.reduce<number[]>((most, line) => line.map((cell, k) => Math.max(cell.length, most[k] ?? 0)), []);
       for (const line of lines) print(`${INDENT}${line.map((cell, k) => cell.padEnd(widths[k] ?? 0)).join("  ")}`.trimEnd());
     },
-    command: (text) => print(paint("cyan", wrapped(`$ ${text}`, INDENT, " \\"))),
-    quote: (text) => print(paint("dim", wrapped(text, `${INDENT}| `))),
+    command: (text) => print(paint("cyan", wrapped(`$ ${text}`, { first: INDENT, next: `${INDENT}    `, joint: " \\" }))),
+    quote: (text) => print(paint("dim", wrapped(text, { first: `${INDENT}| `, next: `${INDENT}|   `, joint: "" }))),
   };
 }
 
-/** Breaks `text` at blanks into lines that begin with `indent`; those with a successor end with `joint`. */
-function wrapped(text: string, indent: string, joint = ""): string {
-  const lines: string[] = [];
-  for (const word of text.split(" ")) {
-    const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > WIDTH - indent.length - joint.length) lines.push(word);
-    else lines.splice(-1, 1, `${last} ${word}`);
-  }
-  return lines.map((line, k) => `${indent}${k > 0 && joint !== "" ? "    " : ""}${line}${k < lines.length - 1 ? joint : ""}`).join("\n");
+interface Margins {
+  /** What the first line begins with, and every other. */
+  readonly first: string;
+  readonly next: string;
+  /** What every line but the last ends with. */
+  readonly joint: string;
 }
 
-function widest(texts: readonly string[]): number {
-  return Math.max(0, ...texts.map((text) => text.length));
+function wrapped(text: string, { first, next, joint }: Margins): string {
+  const lines: string[] = [];
+  for (const word of text.split(/ +/)) {
+    const last = lines.at(-1);
+    if (last === undefined) lines.push(`${first}${word}`);
+    else if (last.length + 1 + word.length + joint.length > WIDTH) lines.push(`${next}${word}`);
+    else lines.splice(-1, 1, `${last} ${word}`);
+  }
+  return lines.join(`${joint}\n`);
+}
+
+function widest(texts: readonly string[], least: number): number {
+  return Math.max(least, ...texts.map((text) => text.length));
 }
 
 function paint(style: "bold" | "dim" | "green" | "red" | "cyan", text: string): string {

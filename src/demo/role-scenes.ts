@@ -47,7 +47,7 @@ async function ownRole(telling: Telling, metadata: Endpoint, speaker: Speaker, r
     {
       speaker,
       question: whoAmI(telling.stage.sts, keys.accessKeyId),
-      remark: "STS GetCallerIdentity with them",
+      remark: "to STS with these keys: who am I?",
       outcome: isSessionOf(role, speaker.name),
     },
   ]);

@@ -43,7 +43,11 @@ function introduce({ page, stage }: Telling): void {
     ["fluentd", fluentd.address, "a container, bound to fluentd-role"],
     ["php", php.address, "a container, bound to php-role"],
     ["cron", cron.address, "a container, bound to no role"],
-    ["the host", stage.host.address, `has ${SIM_INSTANCE_ROLE.name}, by the metadata service at ${endpointText(stage.imds)}`],
+    [
+      "the host",
+      stage.host.address,
+      `has ${SIM_INSTANCE_ROLE.name}, by the metadata service at ${endpointText(stage.imds).replace(/:80$/, "")}`,
+    ],
   ]);
 }
 

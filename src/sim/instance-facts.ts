@@ -2,10 +2,10 @@ import type { InstanceFacts } from "./imds-content.ts";
 import type { InstanceRole } from "./instance-role.ts";
 
 /** The account that the embedded instance lives in. */
-const SIM_ACCOUNT = "111122223333";
+export const SIM_ACCOUNT = "111122223333";
 
 /** The Region that the embedded instance lives in. */
-const SIM_REGION = "eu-central-1";
+export const SIM_REGION = "eu-central-1";
 
 const INSTANCE_ID = "i-0abcd1234imdsgate";
 
