@@ -20,8 +20,12 @@ import type { Workload } from "./identity/workload.ts";
 import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
 import { decide, type Policy } from "./policy/decide.ts";
+import { externalRedirect } from "./rules/external.ts";
 import { createRules, type Rules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
+
+/** The closed part guards the gateway's port; while a free one is not chosen yet, it guards one that nobody serves. */
+const DISCARD_PORT = 9;
 
 /** How long the start waits for the upstream to turn out to be this gateway. A slower one still ends the run, by `failure`. */
 const SELF_CHECK_MS = 250;
@@ -44,10 +48,14 @@ export interface Daemon {
 export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
   const rooms = buildRooms(config, world, emit);
   const running = new AsyncDisposableStack();
+  const ending = new AbortController();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   let listening: readonly Endpoint[] = [];
   let backend: string = config.rules;
+
+  const tellWaiting = () =>
+    emit({ kind: "rules-note", message: "--rules external: no rule leads 169.254.169.254 to this gateway yet; waiting for it" });
 
   return {
     async start() {
@@ -55,8 +63,7 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
       for (const message of config.warnings) emit({ kind: "config-warning", message });
       const rules = await chooseRules(config, world, emit);
       backend = rules?.backend ?? config.rules;
-      const fixedPort = config.listen[0]?.port || undefined;
-      if (rules && fixedPort !== undefined) await applyRules(rules, "closed", fixedPort, emit);
+      if (rules) await applyRules(rules, "closed", config.listen[0]?.port || DISCARD_PORT, emit);
 
       keepRunning(running, (signal) => rooms.identity.run(signal));
       keepRunning(running, (signal) => rooms.leases.run(signal));
@@ -67,11 +74,15 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
 
       const checked = rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
       await Promise.race([within(world.clock, SELF_CHECK_MS, checked, undefined), failed.promise]);
-      if (rules) await applyRules(rules, "all", listening[0]?.port ?? 0, emit);
+      const gatewayPort = listening[0]?.port ?? 0;
+      if (rules) await applyRules(rules, "all", gatewayPort, emit);
+      if (config.rules === "external")
+        await externalRedirect({ run: world.runCommand, clock: world.clock, gatewayPort }, tellWaiting, ending.signal);
     },
     failure: () => failed.promise,
     async stop() {
       emit({ kind: "stopping", reason: "asked to" });
+      ending.abort();
       await running.disposeAsync();
     },
     listening: () => listening,

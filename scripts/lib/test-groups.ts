@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { removeDeadCgroups } from "../../test/support/docker-host/cgroup.ts";
 import { runDemos } from "./test-demos.ts";
 import { processesEnded } from "./test-leftovers.ts";
 import { canRun, isRoot, ROOT, runShown } from "./test-programs.ts";
+import { runVitest } from "./test-vitest.ts";
 
 /** What a group has to work with. */
 export interface RunPlace {
@@ -66,7 +67,7 @@ async function runCheck(place: RunPlace): Promise<GroupResult> {
 }
 
 async function runKernel(place: RunPlace): Promise<GroupResult> {
-  const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "unshare"]);
+  const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "sysctl", "unshare"]);
   if (missing) return notRun("kernel", missing);
   if (!isRoot() && !(await canRun("unshare", ["--user", "--map-root-user", "--net", "true"]))) {
     return notRun("kernel", "this machine gives an ordinary user no namespaces; run it as root");
@@ -88,36 +89,6 @@ async function runDocker(place: RunPlace): Promise<GroupResult> {
     await removeDeadCgroups();
   }
   return result;
-}
-
-/** Runs tests with progress on standard output and reads the counts from vitest's own report. A skipped test is one that this machine cannot run. */
-async function runVitest(place: RunPlace, name: string, args: readonly string[]): Promise<GroupResult> {
-  const file = join(place.folder, `${name}.json`);
-  const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
-  const code = await runShown(process.execPath, [vitest, "run", ...reporters, ...args], place);
-  const report = existsSync(file) ? parseReport(readFileSync(file, "utf8")) : { passed: 0, failed: 0, skipped: [] };
-  // a file that cannot be loaded, or an error outside of tests, fails the run without failing a test
-  const failed = code !== 0 && report.failed === 0 ? 1 : report.failed;
-  return { passed: report.passed, failed, notRun: report.skipped.map((title) => `${name}: skipped "${title}"`) };
-}
-
-interface VitestReport {
-  readonly testResults: readonly {
-    readonly status: string;
-    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
-  }[];
-}
-
-function parseReport(text: string): { readonly passed: number; readonly failed: number; readonly skipped: readonly string[] } {
-  const report: VitestReport = JSON.parse(text);
-  const tests = report.testResults.flatMap((file) => file.assertionResults);
-  const filesThatDidNotLoad = report.testResults.filter((file) => file.status === "failed" && file.assertionResults.length === 0);
-  return {
-    passed: tests.filter(({ status }) => status === "passed").length,
-    failed: tests.filter(({ status }) => status === "failed").length + filesThatDidNotLoad.length,
-    skipped: tests.filter(({ status }) => status !== "passed" && status !== "failed").map(({ fullName }) => fullName),
-  };
 }
 
 function missingPrograms(names: readonly string[]): string | undefined {

@@ -114,10 +114,10 @@ function parseRoleAndId(text: string): Parsed<readonly [string, string]> {
 }
 
 function parseInterface(text: string): Parsed<string> {
-  if (/^[^\s/*"\\]{1,15}\*?$/.test(text) || text === "*") return { value: text };
+  if (/^(\*|[A-Za-z0-9_.][A-Za-z0-9_.@:-]{0,14}\*?)$/.test(text)) return { value: text };
   return {
     problem: `${JSON.stringify(text)} is no interface name`,
-    allowed: "a name of at most 15 characters, * only at its end",
+    allowed: "a name of up to 15 letters, digits and _.@:-, * only at its end",
     example: "br-*",
   };
 }
