@@ -1,5 +1,5 @@
 /** How the body of an upstream answer ends (RFC 9112, 6.3). */
-export type AnswerFraming =
+type AnswerFraming =
   | { readonly kind: "none" }
   | { readonly kind: "length"; readonly bytes: number }
   | { readonly kind: "chunked" }

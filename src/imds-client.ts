@@ -56,7 +56,7 @@ async function collect(pieces: AsyncGenerator<Buffer, void, void>): Promise<Buff
 }
 
 /** The body without its framing. */
-export function payloadOf(head: AnswerHead, bodyBytes: Buffer): Buffer {
+function payloadOf(head: AnswerHead, bodyBytes: Buffer): Buffer {
   if (head.framing.kind !== "chunked") return bodyBytes;
   const data: Buffer[] = [];
   createChunkedScanner((piece) => data.push(piece)).push(bodyBytes);

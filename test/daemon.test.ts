@@ -33,12 +33,18 @@ test("an upstream that is the gateway itself is a start error", async () => {
   const { exitCode, stdout, stderr } = await runToItsEnd([...flags, "--region", "eu-central-1", "--account", "111122223333"]);
   expect(exitCode).toBe(1);
   expect(stdout).toBe("");
-  expect(stderr).toContain(`imdsgate: --upstream http://127.0.0.1:${port} leads back to this gateway: name the real IMDS there  [UPSTREAM_IS_SELF]`);
+  expect(stderr).toContain(
+    `imdsgate: --upstream http://127.0.0.1:${port} leads back to this gateway: name the real IMDS there  [UPSTREAM_IS_SELF]`,
+  );
 });
 
 test("a runtime that is not there is no start error: it is told, and nobody is known", async () => {
   const upstream = await startRawUpstream(() => () => {});
-  const daemon = await startTestDaemon({ upstream: `http://127.0.0.1:${upstream.endpoint.port}`, runtime: "docker", "docker-socket": "/nowhere/docker.sock" });
+  const daemon = await startTestDaemon({
+    upstream: `http://127.0.0.1:${upstream.endpoint.port}`,
+    runtime: "docker",
+    "docker-socket": "/nowhere/docker.sock",
+  });
   while (!daemon.events.some(({ kind }) => kind === "runtime-disconnected")) await new Promise((resolve) => setImmediate(resolve));
   expect(daemon.events.filter(({ kind }) => kind.startsWith("runtime"))).toEqual([
     { kind: "runtime-disconnected", runtime: "docker", message: expect.stringContaining("/nowhere/docker.sock") },

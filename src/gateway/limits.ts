@@ -5,7 +5,7 @@ const IN_ALL = 1_024;
 /** All addresses that the inventory does not know share one budget under this name. */
 const UNLISTED = "unlisted";
 
-export type Admission =
+type Admission =
   | { readonly kind: "admitted"; release(): void }
   | { readonly kind: "over"; readonly limit: "workload-limit" | "total-limit" };
 

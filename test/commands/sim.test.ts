@@ -43,6 +43,7 @@ test("sim names a --listen that is no endpoint", async () => {
   const io = { out: () => {}, err: () => {}, isTerminal: false, signal: AbortSignal.abort(), environment: {} };
   await expect(runSim({ ...DEFAULTS, service: "imds", listen: "nowhere" }, io)).rejects.toMatchObject({
     code: "CONFIG_INVALID",
-    message: '--listen: \"nowhere\" is no address and port\n  allowed  ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535\n  example  --listen 127.0.0.1:18169',
+    message:
+      '--listen: "nowhere" is no address and port\n  allowed  ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535\n  example  --listen 127.0.0.1:18169',
   });
 });

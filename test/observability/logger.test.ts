@@ -26,7 +26,11 @@ const vend: ImdsgateEvent = {
 const refusal: ImdsgateEvent = { kind: "refuse", workload: undefined, ...request, status: 404, reason: "unknown-source" };
 const relay: ImdsgateEvent = { kind: "relay", workload: undefined, ...request, outcome: "relayed" };
 
-function linesOf(events: readonly ImdsgateEvent[], level: "debug" | "info" | "warn" | "error", format: "json" | "pretty" = "json"): string[] {
+function linesOf(
+  events: readonly ImdsgateEvent[],
+  level: "debug" | "info" | "warn" | "error",
+  format: "json" | "pretty" = "json",
+): string[] {
   const lines: string[] = [];
   const emit = createLogger({ level, format, version: "1.2.3", destination: { write: (line) => lines.push(line) } });
   for (const event of events) emit(event);
@@ -100,7 +104,16 @@ test("every kind of event has a sentence", () => {
     refusal,
     { kind: "serve", workload: php, ...request },
     relay,
-    { kind: "sts-call", roleArn: "arn", sessionName: "s", outcome: "ok", purpose: "request", durationMs: 1, accessKeyId: "ASIA", message: undefined },
+    {
+      kind: "sts-call",
+      roleArn: "arn",
+      sessionName: "s",
+      outcome: "ok",
+      purpose: "request",
+      durationMs: 1,
+      accessKeyId: "ASIA",
+      message: undefined,
+    },
     { kind: "base-credentials", source: "environment", accessKeyId: "AKIA", expiresAt: undefined },
     { kind: "connection-refused", address: "172.17.0.2", reason: "total-limit" },
     { kind: "bug", where: "gateway", message: "oops", stack: "at x" },

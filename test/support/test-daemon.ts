@@ -18,7 +18,15 @@ const NOWHERE = "http://127.0.0.1:9";
 /** The whole daemon in this process, on a free loopback port, without rules and runtime unless `flags` says otherwise. It is stopped after the test. */
 export async function startTestDaemon(flags: Readonly<Record<string, unknown>>, replaced: Partial<World> = {}): Promise<TestDaemon> {
   const config = parseConfig({
-    flags: { listen: ["127.0.0.1:0"], rules: "none", runtime: "none", upstream: NOWHERE, region: "eu-central-1", account: "111122223333", ...flags },
+    flags: {
+      listen: ["127.0.0.1:0"],
+      rules: "none",
+      runtime: "none",
+      upstream: NOWHERE,
+      region: "eu-central-1",
+      account: "111122223333",
+      ...flags,
+    },
     environment: {},
   });
   const events: ImdsgateEvent[] = [];
