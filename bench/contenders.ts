@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -69,7 +69,7 @@ async function startNginx({ lab, directory, owner }: Stage, target: string): Pro
   const port = await freePort(lab.serverHost);
   const places = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map((name) => `${name}_temp_path ${directory}/nginx-${name};`);
   const lines = [
-    "daemon off; master_process off; pid nginx.pid; error_log stderr;",
+    "user root; daemon off; master_process off; pid nginx.pid; error_log stderr;",
     "events { worker_connections 1024; }",
     "http {",
     ...places,
@@ -86,7 +86,7 @@ async function startNginx({ lab, directory, owner }: Stage, target: string): Pro
     if (ending === "end" && bytes.length > 0) return { pid: pid ?? 0, port };
     await sleep(START_STEP_MS);
   }
-  throw new Error(`nginx does not listen, see ${logPath}`);
+  throw new Error(`nginx does not listen: ${readFileSync(logPath, "utf8").slice(-2_000)}`);
 }
 
 /** The daemon as on a host, its containers told of by a Docker socket and attested by the kernel; its log, with a line for each vend, goes to a file. */

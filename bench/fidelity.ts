@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { writeMarkedSection } from "./marked-section.ts";
 import { PATH } from "./own-network.ts";
+import { ownedRun, type Run } from "./owned-run.ts";
 import { type Launch, startProgram } from "./program.ts";
 import { table } from "./report.ts";
 import { startWireRecorder, type WireRecorder } from "./wire-recorder.ts";
@@ -44,12 +44,14 @@ async function main(flags: readonly string[]): Promise<number> {
     process.stdout.write(HELP);
     return unknown.length > 0 ? 2 : 0;
   }
+  const report = renderTallies(await ownedRun(tallyAll));
+  process.stdout.write(`${report}\n`);
+  if (flags.includes("--write")) writeMarkedSection(PAGE, report);
+  return 0;
+}
+
+async function tallyAll({ owner, directory }: Run): Promise<readonly Tally[]> {
   const cases: WireCases = JSON.parse(readFileSync(new URL("../test/contract/wire.json", import.meta.url), "utf8"));
-  await using owner = new AsyncDisposableStack();
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => void owner.disposeAsync().finally(() => process.exit(130)));
-  const directory = mkdtempSync(`${tmpdir()}/imdsgate-bench-`);
-  owner.defer(() => rmSync(directory, { recursive: true, force: true }));
   const recorder = await startWireRecorder(owner);
   const tallies: Tally[] = [];
   for (const [way, launch] of Object.entries(waysTo(recorder.port, directory))) {
@@ -57,10 +59,7 @@ async function main(flags: readonly string[]): Promise<number> {
     const { port } = await startProgram(launch, owner);
     tallies.push({ way, ...(await tallyOf(cases, recorder, port)) });
   }
-  const report = renderTallies(tallies);
-  process.stdout.write(`${report}\n`);
-  if (flags.includes("--write")) writeMarkedSection(PAGE, report);
-  return 0;
+  return tallies;
 }
 
 /** Each way of forwarding to the recorder on `port`; `directory` takes the log. */

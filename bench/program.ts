@@ -41,8 +41,9 @@ function saidBy({ logPath }: Launch): string {
   return logPath === undefined ? "its reason stands above" : readFileSync(logPath, "utf8").slice(-2_000);
 }
 
-/** Starts a program that does not say when it is ready; the owner stops it. */
+/** Starts a program that does not say when it is ready; the owner stops it. Throws when the owner is already gone. */
 export function spawnOwned({ command, environment, logPath }: Launch, owner: AsyncDisposableStack): ChildProcess {
+  if (owner.disposed) throw new Error("the run is over");
   const [file = "", ...args] = command;
   const log = logPath === undefined ? undefined : openSync(logPath, "a");
   const child = spawn(file, args, { stdio: ["pipe", "pipe", log ?? "inherit"], ...(environment ? { env: environment } : {}) });

@@ -68,7 +68,7 @@ function ratioTable(cells: readonly Cell[]): string {
       const other = (name: ContenderName) => cells.find((one) => one.contender === name && isSameTrial(one, cell));
       const ratio = (name: ContenderName, value: (cell: Cell) => number) => {
         const against = other(name);
-        return against ? (value(cell) / value(against)).toFixed(2) : "–";
+        return against && value(against) > 0 ? (value(cell) / value(against)).toFixed(2) : "–";
       };
       return [
         cell.request,

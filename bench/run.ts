@@ -1,11 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { startContenders } from "./contenders.ts";
 import { layOutLoopback, layOutNamespaces } from "./lab.ts";
 import { writeMarkedSection } from "./marked-section.ts";
 import { INSIDE, runInOwnNetwork } from "./own-network.ts";
+import { ownedRun, type Run } from "./owned-run.ts";
 import { memoryOf } from "./process-usage.ts";
 import { machineFacts, renderReport } from "./report.ts";
 import { type Plan, runRounds } from "./rounds.ts";
@@ -28,16 +27,10 @@ const QUICK: Plan = { rounds: 2, requests: 250, warmUp: 100 };
 const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 
 async function main(): Promise<number> {
-  const options = {
-    quick: { type: "boolean" },
-    write: { type: "boolean" },
-    help: { type: "boolean" },
-    [INSIDE.slice(2)]: { type: "boolean" },
-  } as const;
-  const { values } = parseArgs({ options });
-  if (values.help) {
+  const values = parseFlags(process.argv.slice(2));
+  if (values === undefined || values.help) {
     process.stdout.write(HELP);
-    return 0;
+    return values === undefined ? 2 : 0;
   }
   const isInside = process.argv.includes(INSIDE);
   if (!isInside) {
@@ -45,19 +38,25 @@ async function main(): Promise<number> {
     if (code !== undefined) return code;
     say("this machine allows no network namespaces of one's own (or unshare, nsenter or ip is missing): all runs on loopback");
   }
-  const report = await bench(values.quick ? QUICK : FULL, isInside);
+  const report = await ownedRun((run) => bench(values.quick ? QUICK : FULL, isInside, run));
   process.stdout.write(`${report}\n`);
   if (values.write) writeMarkedSection(PAGE, report);
   return 0;
 }
 
-async function bench(plan: Plan, isInside: boolean): Promise<string> {
-  await using owner = new AsyncDisposableStack();
-  endOnSignal(owner);
-  const facts = machineFacts(new Date());
-  const directory = mkdtempSync(`${tmpdir()}/imdsgate-bench-`);
-  owner.defer(() => rmSync(directory, { recursive: true, force: true }));
+/** Undefined when a flag is none of ours. */
+function parseFlags(args: readonly string[]): { readonly quick?: boolean; readonly write?: boolean; readonly help?: boolean } | undefined {
+  const options = { quick: { type: "boolean" }, write: { type: "boolean" }, help: { type: "boolean" } } as const;
+  try {
+    return parseArgs({ args: args.filter((arg) => arg !== INSIDE), options }).values;
+  } catch (error) {
+    say(error instanceof Error ? error.message : String(error));
+    return undefined;
+  }
+}
 
+async function bench(plan: Plan, isInside: boolean, { owner, directory }: Run): Promise<string> {
+  const facts = machineFacts(new Date());
   const lab = isInside ? await layOutNamespaces(owner) : await layOutLoopback(owner);
   const contenders = await startContenders({ lab, directory, owner });
   const idle = contenders.map(({ pid }) => memoryOf(pid).nowMib);
@@ -77,16 +76,6 @@ function workloadFact(isInside: boolean): string {
   return isInside
     ? "the client is a real process in a network namespace of its own, attested by pid, start time and address on every connection"
     : "no namespaces here: the client is a static workload on loopback, attested by configuration alone";
-}
-
-/** Whatever was started is ended also when somebody has seen enough. */
-function endOnSignal(owner: AsyncDisposableStack): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => {
-      say("ending");
-      void owner.disposeAsync().finally(() => process.exit(130));
-    });
-  }
 }
 
 function say(text: string): void {

@@ -3,7 +3,7 @@ import { createServer, type Socket } from "node:net";
 import { rawRequest } from "../test/support/raw-request.ts";
 
 /** What came through a forwarder: what upstream saw of the request, and what the client got of the answer. */
-export interface Carried {
+interface Carried {
   readonly seen: Buffer;
   readonly answer: Buffer;
 }

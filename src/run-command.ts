@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { execa } from "execa";
-import { systemClock, within } from "./clock.ts";
+import { sleep, systemClock } from "./clock.ts";
 
 /** What a program printed and how it ended. `exitCode` is undefined when it could not be started or was killed. */
 export interface CommandResult {
@@ -18,8 +18,11 @@ export type RunCommand = (program: string, args: readonly string[], input?: stri
 export interface RunningProgram {
   /** Every line of either stream so far, in the order in which they came. */
   readonly lines: readonly string[];
-  /** The first line, printed already or to come, that `isWanted` accepts; undefined when the program ends or `limitMs` pass without one. */
-  line(isWanted: (line: string) => boolean, limitMs: number): Promise<string | undefined>;
+  /**
+   * The first line, printed already or to come, that `isWanted` accepts; undefined when the program ends or `limitMs` pass without one, or
+   * when `signal` aborts.
+   */
+  line(isWanted: (line: string) => boolean, limitMs: number, signal?: AbortSignal): Promise<string | undefined>;
   /** Asks it to end (SIGTERM), makes it end after 5 s, and gives its exit code; undefined when a signal ended it. Harmless when repeated. */
   stop(): Promise<number | undefined>;
 }
@@ -71,7 +74,8 @@ export function startProgram(program: string, args: readonly string[], environme
 
   return {
     lines,
-    async line(isWanted, limitMs) {
+    async line(isWanted, limitMs, signal) {
+      const ended = new AbortController();
       const { promise, resolve } = Promise.withResolvers<string | undefined>();
       const look = () => {
         const found = lines.find(isWanted);
@@ -79,7 +83,9 @@ export function startProgram(program: string, args: readonly string[], environme
       };
       listeners.add(look);
       look();
-      const found = await within(systemClock, limitMs, promise, undefined);
+      const patience = sleep(systemClock, limitMs, AbortSignal.any([ended.signal, ...(signal ? [signal] : [])]));
+      const found = await Promise.race([promise, patience.then(() => undefined)]);
+      ended.abort();
       listeners.delete(look);
       return found;
     },

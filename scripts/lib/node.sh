@@ -31,7 +31,8 @@ with_lock() {
 run_npm() {
   local npm=(npm)
   if [ -f "$own_npm" ]; then npm=(node "$own_npm"); fi
-  (cd "$root" && "${npm[@]}" "$@" --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
+  # npm's Node would keep a cache in /tmp
+  (cd "$root" && NODE_DISABLE_COMPILE_CACHE=1 "${npm[@]}" "$@" --ignore-scripts --no-audit --no-fund --loglevel=error >&2)
 }
 
 ensure_npm() {

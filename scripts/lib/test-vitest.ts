@@ -24,7 +24,8 @@ interface ReportedFile {
   readonly assertionResults: readonly { readonly status: string }[];
 }
 
-function resultOf(text: string, name: string): GroupResult {
+/** The counts of a report that vitest wrote for the group `name`. */
+export function resultOf(text: string, name: string): GroupResult {
   const report: VitestReport = JSON.parse(text);
   const files = report.testResults.map((file) => countFile(file));
   return {

@@ -1,4 +1,5 @@
 import { type Endpoint, endpointText } from "../address.ts";
+import { SIM_ACCOUNT } from "../sim/instance-facts.ts";
 import { demoFailed } from "./failure.ts";
 import { startImdsgate } from "./imdsgate-program.ts";
 import { jsonFields } from "./json-fields.ts";
@@ -13,7 +14,7 @@ export interface Gateway extends AsyncDisposable {
   readonly ready: string;
   /** Where containers find the metadata service now. */
   readonly metadata: Endpoint;
-  /** The first line of its log with all of `fields`, waited for at most 10 s; undefined when there is none. */
+  /** The first line of its log with all of `fields`, waited for at most 3 s; undefined when there is none. */
   logged(fields: LogRecord): Promise<string | undefined>;
   /** All that it printed so far. */
   output(): string;
@@ -21,7 +22,8 @@ export interface Gateway extends AsyncDisposable {
   stop(): Promise<number | undefined>;
 }
 
-const LOG_MS = 10_000;
+const FACTS_MS = 10_000;
+const LOG_MS = 3_000;
 
 /** The command that a user would type on such a host, without the program's name. */
 export function runWords({ containers, sts, flags }: Stage): readonly string[] {
@@ -33,18 +35,19 @@ export function runWords({ containers, sts, flags }: Stage): readonly string[] {
   ];
 }
 
-/** Starts it and waits until it knows its account too, without which no role is given. Throws DEMO_FAILED. */
-export async function startGateway(stage: Stage): Promise<Gateway> {
+/** Starts it and waits until it knows its account too, without which no role is given. Throws DEMO_FAILED, also when `signal` aborts. */
+export async function startGateway(stage: Stage, signal: AbortSignal): Promise<Gateway> {
   const { program, ready, port } = await startImdsgate(runWords(stage));
   const gateway: Gateway = {
     ready,
     metadata: stage.hasRedirect ? stage.imds : { host: "127.0.0.1", port },
-    logged: (fields) => program.line((line) => hasFields(line, fields), LOG_MS),
+    logged: (fields) => program.line((line) => hasFields(line, fields), LOG_MS, signal),
     output: () => program.lines.join("\n"),
     stop: program.stop,
     [Symbol.asyncDispose]: async () => void (await program.stop()),
   };
-  if (await gateway.logged({ "event.name": "imdsgate.host-facts", "imdsgate.account": "111122223333" })) return gateway;
+  const facts = { "event.name": "imdsgate.host-facts", "imdsgate.account": SIM_ACCOUNT };
+  if (await program.line((line) => hasFields(line, facts), FACTS_MS, signal)) return gateway;
   await program.stop();
   throw demoFailed(`imdsgate did not find out the account of this host: ${program.lines.slice(-5).join("\n")}`);
 }

@@ -12,7 +12,7 @@ export interface Obstacle {
 /** What this machine was seen to have. */
 export interface NamespaceProbe {
   readonly isRoot: boolean;
-  /** Programs that are needed and are not there. */
+  /** Programs that are needed and are not there, by the names of `PACKAGES`. */
   readonly missing: readonly string[];
   /** What the rehearsal said when it failed; undefined when it went well. */
   readonly failure: string | undefined;
@@ -24,20 +24,8 @@ export interface NamespaceProbe {
 export type Wrapper = readonly string[];
 
 // A network namespace that is made before its user namespace has a root keeps files in /proc/net that nobody may read.
-const AS_ROOT: Wrapper = ["unshare", "--pid", "--fork", "--kill-child", "--net", "--mount", "--"];
-const AS_ANYBODY: Wrapper = [
-  "unshare",
-  "--user",
-  "--map-root-user",
-  "--pid",
-  "--fork",
-  "--kill-child",
-  "--",
-  "unshare",
-  "--net",
-  "--mount",
-  "--",
-];
+const AS_ROOT: Wrapper = "unshare --pid --fork --kill-child --net --mount --".split(" ");
+const AS_ANYBODY: Wrapper = "unshare --user --map-root-user --pid --fork --kill-child -- unshare --net --mount --".split(" ");
 
 /** Everything that the demonstration needs, in small. */
 const REHEARSAL = `set -e
@@ -89,7 +77,7 @@ export function obstacleFor({ isRoot, missing, failure = "", switches }: Namespa
 
 const PACKAGES = new Map([
   ["ip", "iproute2"],
-  ["nft", "nftables"],
+  ["nft or iptables", "nftables"],
   ["unshare", "util-linux"],
 ]);
 
@@ -98,7 +86,7 @@ async function missingPrograms(run: RunCommand): Promise<readonly string[]> {
   const isMissing = async (program: string) => (await run(program, ["--version"])).isMissing;
   const [unshare, nft, iptables] = await Promise.all(["unshare", "nft", "iptables"].map(isMissing));
   const ip = (await run("ip", ["-V"])).isMissing;
-  return [...(unshare ? ["unshare"] : []), ...(ip ? ["ip"] : []), ...(nft && iptables ? ["nft"] : [])];
+  return [...(unshare ? ["unshare"] : []), ...(ip ? ["ip"] : []), ...(nft && iptables ? ["nft or iptables"] : [])];
 }
 
 function readSwitches(): Readonly<Record<string, string>> {

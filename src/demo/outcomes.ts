@@ -20,11 +20,9 @@ export function isText(text: string): Outcome {
 /** 404, and nothing that could be of use. */
 export const isNotFound: Outcome = (answer) => (statusOf(answer) === 404 ? "404 Not Found" : undefined);
 
-/** Refused, in whatever way. */
-export const isRefused: Outcome = (answer) => {
-  if (answer.text === "") return answer.silence;
-  return [400, 404].includes(statusOf(answer) ?? 0) ? answer.text.slice("HTTP/1.1 ".length, answer.text.indexOf("\r")) : undefined;
-};
+/** 404 or 400. Silence is no refusal: it could be a broken network. */
+export const isRefused: Outcome = (answer) =>
+  [400, 404].includes(statusOf(answer) ?? 0) ? answer.text.slice("HTTP/1.1 ".length, answer.text.indexOf("\r")) : undefined;
 
 /** No answer at all. */
 export const isSilence: Outcome = (answer) => answer.silence;

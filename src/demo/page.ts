@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 
 /** One line of a scene: who asked what, what came of it, and whether that is as it should be. */
-export interface Row {
+interface Row {
   readonly isAsTold: boolean;
   readonly speaker: string;
   readonly request: string;

@@ -1,6 +1,7 @@
 import { endpointText } from "../address.ts";
 import { runCommand } from "../run-command.ts";
 import { SIM_INSTANCE_ROLE } from "../sim/instance-facts.ts";
+import { demoFailed } from "./failure.ts";
 import { type Gateway, runWords, startGateway } from "./gateway.ts";
 import { imdsgateWords } from "./imdsgate-program.ts";
 import { auditLogScene, hostSecrets, leakScene } from "./log-scenes.ts";
@@ -12,10 +13,10 @@ import type { Stage } from "./stage.ts";
 import { createTelling, type Telling } from "./telling.ts";
 
 /**
- * Plays the whole demonstration on `stage` and writes it on `page`. Gives what was not as told, a sentence each. Throws DEMO_FAILED when it
- * could not go on, and the signal's reason when that aborts.
+ * Plays the whole demonstration on `stage` and writes it on `page`. Throws DEMO_FAILED naming all that was not as told, and the signal's
+ * reason when that aborts.
  */
-export async function tellStory(stage: Stage, page: Page, signal: AbortSignal): Promise<readonly string[]> {
+export async function tellStory(stage: Stage, page: Page, signal: AbortSignal): Promise<void> {
   const telling = createTelling(stage, page, signal);
   telling.secrets.push(...hostSecrets());
   introduce(telling);
@@ -23,7 +24,7 @@ export async function tellStory(stage: Stage, page: Page, signal: AbortSignal): 
   const before = [...telling.received];
   telling.forget();
 
-  await using gateway = await startScene(telling);
+  await using gateway = await startScene(telling, signal);
   const keys = await ownRolesScene(telling, gateway.metadata);
   await everythingElseScene(telling, gateway.metadata);
   await nothingOfOthersScene(telling, gateway.metadata);
@@ -34,7 +35,8 @@ export async function tellStory(stage: Stage, page: Page, signal: AbortSignal): 
     await stopScene(telling, gateway);
     await removeScene(telling);
   }
-  return telling.faults;
+  const { faults } = telling;
+  if (faults.length > 0) throw demoFailed(`not all went as told:\n${faults.map((fault) => `  ${fault}`).join("\n")}`);
 }
 
 function introduce({ page, stage }: Telling): void {
@@ -66,10 +68,10 @@ function linesOfHostRole({ stage }: Telling, name: "fluentd" | "host") {
   ];
 }
 
-async function startScene({ page, stage }: Telling): Promise<Gateway> {
+async function startScene({ page, stage }: Telling, signal: AbortSignal): Promise<Gateway> {
   page.scene("imdsgate starts");
   page.command(["imdsgate", ...runWords(stage)].join(" "));
-  const gateway = await startGateway(stage);
+  const gateway = await startGateway(stage, signal);
   page.quote(gateway.ready);
   if (stage.hasRedirect)
     page.say("The kernel now leads what containers ask of 169.254.169.254 to the gateway, and lets nothing else of it through.");

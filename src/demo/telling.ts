@@ -1,10 +1,11 @@
+import { demoFailed } from "./failure.ts";
 import type { Received, Secret } from "./leaks.ts";
 import type { Page } from "./page.ts";
 import { type Answer, bodyOf, type Question, statusOf } from "./question.ts";
 import type { Speaker, Stage } from "./stage.ts";
 
 /** A question, and what should come of it. */
-export interface Line {
+interface Line {
   readonly speaker: Speaker;
   readonly question: Question;
   /** What stands behind the method and the target, where that is not all. */
@@ -39,6 +40,8 @@ export function createTelling(stage: Stage, page: Page, signal: AbortSignal): Te
   const hear: Telling["hear"] = async (speaker, questions) => {
     signal.throwIfAborted();
     const answers = await speaker.ask(questions);
+    if (answers.length !== questions.length)
+      throw demoFailed(`${speaker.name} asked ${questions.length} questions and told ${answers.length} answers`);
     if (speaker !== stage.host) received.push(...answers.map(({ text }) => ({ by: speaker.name, text })));
     return answers;
   };
@@ -52,18 +55,17 @@ export function createTelling(stage: Stage, page: Page, signal: AbortSignal): Te
     forget: () => void received.splice(0),
     hear,
     async tell(lines) {
-      const bySpeaker = [...Map.groupBy(lines, ({ speaker }) => speaker)];
-      const heard = await Promise.all(
-        bySpeaker.map(([speaker, own]) =>
-          hear(
-            speaker,
-            own.map(({ question }) => question),
-          ),
-        ),
-      );
-      const answers = new Map(bySpeaker.flatMap(([, own], k) => own.map((line, n) => [line, heard[k]?.[n] ?? MISSING] as const)));
-      const inOrder = lines.map((line) => answers.get(line) ?? MISSING);
-      const rows = lines.map((line, k) => rowOf(line, inOrder[k] ?? MISSING));
+      const answers = new Map<Line, Answer>();
+      const ask = async ([speaker, own]: readonly [Speaker, readonly Line[]]) => {
+        const heard = await hear(
+          speaker,
+          own.map(({ question }) => question),
+        );
+        for (const [k, answer] of heard.entries()) if (own[k]) answers.set(own[k], answer);
+      };
+      await Promise.all([...Map.groupBy(lines, ({ speaker }) => speaker)].map(ask));
+      const inOrder = lines.flatMap((line) => answers.get(line) ?? []);
+      const rows = lines.flatMap((line, k) => (inOrder[k] ? [rowOf(line, inOrder[k])] : []));
       for (const row of rows) if (!row.isAsTold) fault(`${row.speaker}, ${row.request}: ${row.outcome}`);
       page.rows(rows);
       return inOrder;
@@ -74,8 +76,6 @@ export function createTelling(stage: Stage, page: Page, signal: AbortSignal): Te
     },
   };
 }
-
-const MISSING: Answer = { text: "", silence: "not asked" };
 
 function rowOf({ speaker, question, remark, outcome }: Line, answer: Answer) {
   const said = outcome(answer);

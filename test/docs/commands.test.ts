@@ -11,12 +11,12 @@ const CODE = allPages()
 /** Flags of other programs that the pages name by themselves. */
 const FOREIGN_FLAGS = ["--cap-drop", "--noflush"];
 
-let help: Readonly<Record<"main" | "run" | "rules", string>>;
+let help: Readonly<Record<"main" | "run" | "rules" | "demo", string>>;
 
 beforeAll(() => {
   const helpOf = (...words: string[]) =>
     execFileSync(process.execPath, [join(ROOT, "src/cli.ts"), ...words, "--help"], { encoding: "utf8" });
-  help = { main: helpOf(), run: helpOf("run"), rules: helpOf("rules", "show") };
+  help = { main: helpOf(), run: helpOf("run"), rules: helpOf("rules", "show"), demo: helpOf("demo") };
 });
 
 test("the commands that the pages name exist", () => {
@@ -34,7 +34,7 @@ test("the actions of rules that the pages name exist", () => {
 });
 
 test("the flags that the pages name exist", () => {
-  const known = `${help.run}${help.rules} --strict `;
+  const known = `${help.run}${help.rules}${help.demo} --strict `;
   const ours = CODE.filter((code) => code.startsWith("--") || /imdsgate (?:run|rules)\b/.test(code));
   const named = new Set(ours.flatMap((code) => [...code.matchAll(/(?<=^|\s)--[a-z][a-z-]*/g)].map(([flag]) => flag)));
   expect(named.size).toBeGreaterThan(10);

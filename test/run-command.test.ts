@@ -1,0 +1,49 @@
+import { expect, onTestFinished, test } from "vitest";
+import { type RunningProgram, runOnTerminal, startProgram } from "../src/run-command.ts";
+
+const LIMIT_MS = 10_000;
+
+/** A shell that is ended with the test. */
+function shell(script: string, environment: Readonly<Record<string, string>> = {}): RunningProgram {
+  const program = startProgram("sh", ["-c", script], environment);
+  onTestFinished(async () => void (await program.stop()));
+  return program;
+}
+
+test("a program that goes on is read line by line, both streams, and stopped", async () => {
+  const program = shell("echo one; echo two >&2; exec sleep 60");
+  expect(await program.line((line) => line === "two", LIMIT_MS)).toBe("two");
+  expect(await program.line((line) => line === "one", LIMIT_MS)).toBe("one");
+  expect(program.lines.toSorted()).toEqual(["one", "two"]);
+  expect(await program.stop()).toBeUndefined();
+});
+
+test("a program that ends without the line is not waited for", async () => {
+  const program = shell("echo one; exit 3");
+  expect(await program.line((line) => line === "two", LIMIT_MS)).toBeUndefined();
+  expect(await program.stop()).toBe(3);
+});
+
+test("waiting for a line has a limit", async () => {
+  expect(await shell("exec sleep 60").line(() => true, 20)).toBeUndefined();
+});
+
+test("a program that is not there has no lines and no exit code", async () => {
+  const program = startProgram("no-such-program-here", []);
+  expect(await program.line(() => true, LIMIT_MS)).toBeUndefined();
+  expect(await program.stop()).toBeUndefined();
+});
+
+test("a program gets the environment that is named and nothing else of the caller's", async () => {
+  process.env["IMDSGATE_TEST_OF_ENVIRONMENT"] = "seen";
+  onTestFinished(() => void delete process.env["IMDSGATE_TEST_OF_ENVIRONMENT"]);
+  const program = shell('echo "[$IMDSGATE_TEST_OF_ENVIRONMENT] [$NAMED]"', { NAMED: "yes" });
+  expect(await program.line(() => true, LIMIT_MS)).toBe("[] [yes]");
+});
+
+test("a program on the terminal learns by its stdin that it is to end", async () => {
+  const stop = new AbortController();
+  const ended = runOnTerminal({ program: "sh", args: ["-c", "cat; exit 7"], signal: stop.signal });
+  stop.abort();
+  expect(await ended).toBe(7);
+});
