@@ -10,6 +10,9 @@ const TARGETS = {
   "pass-through": "/latest/meta-data/placement/region",
 } as const;
 
+/** As long as the embedded STS makes them, so that the document is as long as the one that imdsgate answers. */
+const TOKEN_LENGTH = 325;
+
 export type RequestName = keyof typeof TARGETS;
 
 /** The request as an AWS SDK with an IMDSv2 token sends it. */
@@ -37,7 +40,7 @@ const CREDENTIALS_ANSWER = rendered(
       Type: "AWS-HMAC",
       AccessKeyId: "ASIABENCHMARK0000000",
       SecretAccessKey: "s".repeat(40),
-      Token: "t".repeat(1_000),
+      Token: "t".repeat(TOKEN_LENGTH),
       Expiration: "2026-11-24T08:00:00Z",
     },
     undefined,

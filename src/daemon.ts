@@ -117,7 +117,11 @@ function buildRooms(config: Config, world: World, emit: Emit) {
     if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
     return answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) });
   };
-  const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne }, createLimits(identity.isListed));
+  const speakerOf = async (address: string) => {
+    const speaker = await identity.attest(address, "now");
+    return speaker.kind === "known" ? speaker.workload : undefined;
+  };
+  const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne, speakerOf }, createLimits(identity.isListed));
   return { identity, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
 }
 

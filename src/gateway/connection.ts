@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
 import type { Emit, ImdsgateEvent, RefusalReason, RequestFacts, WorkloadFacts } from "../events.ts";
+import type { Workload } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
 import type { DeniedPath } from "../policy/denied-path.ts";
 import type { ImdsRequest } from "./answer.ts";
@@ -17,6 +18,8 @@ export interface ConnectionContext {
   readonly emit: Emit;
   readonly deniedPaths: readonly DeniedPath[];
   readonly answer: (request: ImdsRequest, isGone: AbortSignal) => Promise<RoutedReply>;
+  /** Names who speaks from an address, for the audit line of a refusal that needed no identity. */
+  readonly speakerOf: (address: string) => Promise<Workload | undefined>;
 }
 
 const LINGER_MS = 2_000;
@@ -40,13 +43,16 @@ export async function serveConnection(socket: Socket, sourceAddress: string, con
     : ownReply(head, "GET", "BAD", "malformed", context);
   const isWhole = await send(socket, reply, context.clock);
   const durationMs = context.clock.now() - startedAt;
-  context.emit(
-    eventOf(
-      reply,
-      { ...requestFacts(isHead ? head : undefined), address: sourceAddress, route: reply.route, status: statusOf(reply), durationMs },
-      isWhole,
-    ),
-  );
+  const workload = await workloadToTell(reply, sourceAddress, context);
+  const asked = requestFacts(isHead ? head : undefined);
+  const facts = { ...asked, address: sourceAddress, route: reply.route, status: statusOf(reply), durationMs };
+  context.emit(eventOf({ ...reply, workload }, facts, isWhole));
+}
+
+/** Who was answered. A refusal for what was asked alone is laid at somebody's door too, after the answer and at nobody's cost. */
+async function workloadToTell({ told, workload }: Reply, address: string, { speakerOf }: ConnectionContext): Promise<Workload | undefined> {
+  const isAnonymous = told.kind === "refuse" && !["unknown-source", "doubled-address", "starting"].includes(told.reason);
+  return workload ?? (isAnonymous ? speakerOf(address) : undefined);
 }
 
 /** The one catch: a bug ends this request and no other. The container never sees its message. */

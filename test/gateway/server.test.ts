@@ -178,3 +178,15 @@ test("a port that is taken is a clear error", async () => {
   await expect(again).rejects.toThrow(ImdsgateError);
   await expect(again).rejects.toThrow(/cannot listen on 127\.0\.0\.1:\d+.*another program has that port/);
 });
+
+test("the audit line of a refusal names the workload also where the path alone decided", async () => {
+  const daemon = await startTestDaemon({ workload: ["web=127.0.0.1"] });
+  await rawRequest(daemon.endpoint, "GET /latest/x/../meta-data/iam HTTP/1.1\r\nHost: a\r\n\r\n");
+  await rawRequest(daemon.endpoint, "no request\r\n\r\n");
+  await until(() => daemon.events.filter(({ kind }) => kind === "refuse").length === 2);
+  const refusals = daemon.events.flatMap((event) => (event.kind === "refuse" ? [[event.reason, event.workload?.name, event.status]] : []));
+  expect(refusals).toEqual([
+    ["ambiguous-path", "web", 404],
+    ["malformed", "web", 400],
+  ]);
+});
