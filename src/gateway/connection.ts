@@ -30,7 +30,7 @@ const STALLED_CLIENT_MS = 10_000;
 export async function serveConnection(socket: Socket, sourceAddress: string, context: ConnectionContext): Promise<void> {
   const startedAt = context.clock.now();
   const gone = new AbortController();
-  socket.once("close", () => gone.abort());
+  socket.once("close", () => gone.abort("gone"));
   const reader = createRequestReader(socket, context.clock);
   const head = await reader.readHead();
   if (head === undefined) {

@@ -79,9 +79,17 @@ test("a line for people holds no control characters, whatever a container is cal
   expect(line.slice(0, -1)).not.toMatch(/\p{C}/u);
 });
 
-test("a secret that gets into a field all the same is not written", () => {
-  const leaking = { ...vend, secretAccessKey: "canary-secret", nested: { sessionToken: "canary-token" } };
-  expect(linesOf([leaking], "debug").join("")).not.toContain("canary");
+test("a secret that gets into an event all the same is not written", () => {
+  const leaking = {
+    kind: "host-facts",
+    region: "eu-west-1",
+    account: undefined,
+    sessionToken: "canary-1",
+    secretAccessKey: "canary-2",
+  } as const;
+  const [line = ""] = linesOf([leaking], "debug");
+  expect(JSON.parse(line)).toMatchObject({ "imdsgate.session_token": "[redacted]", "imdsgate.secret_access_key": "[redacted]" });
+  expect(line).not.toContain("canary");
 });
 
 test("every kind of event has a sentence", () => {
