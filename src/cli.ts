@@ -16,7 +16,9 @@ const BAD_USAGE = 2;
 /** Text that a person typed wrong; yargs' own words, with the way on. */
 class UsageError extends Error {}
 
-process.exitCode = await main(hideBin(process.argv), processIo());
+const exitCode = await main(hideBin(process.argv), processIo());
+// A timer that somebody forgot must not keep a program that has done its work.
+process.exit(exitCode);
 
 /** Runs the command that `words` name and gives the exit code: 0 done, 1 failed, 2 bad usage or configuration. */
 async function main(words: readonly string[], io: CommandIo): Promise<number> {

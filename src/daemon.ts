@@ -7,7 +7,7 @@ import { Leases } from "./credentials/leases.ts";
 import { createMint } from "./credentials/mint.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
 import { ImdsgateError } from "./errors.ts";
-import type { Emit } from "./events.ts";
+import type { Emit, ImdsgateEvent } from "./events.ts";
 import { answer, OWN_QUESTION } from "./gateway/answer.ts";
 import type { ConnectionContext } from "./gateway/connection.ts";
 import { createImdsTokens } from "./gateway/imds-token.ts";
@@ -21,11 +21,16 @@ import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
 import { decide, type Policy } from "./policy/decide.ts";
 import { externalRedirect } from "./rules/external.ts";
-import { createRules, type Rules } from "./rules/rules.ts";
+import { createRules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
 
 /** The closed part guards the gateway's port; while a free one is not chosen yet, it guards one that nobody serves. */
 const DISCARD_PORT = 9;
+
+const WAITING_FOR_RULES: ImdsgateEvent = {
+  kind: "rules-note",
+  message: "--rules external: no rule leads 169.254.169.254 to this gateway yet; waiting for it",
+};
 
 /** How long the start waits for the upstream to turn out to be this gateway. A slower one still ends the run, by `failure`. */
 const SELF_CHECK_MS = 250;
@@ -37,7 +42,7 @@ export interface Daemon {
   /** Rejects when it cannot go on: with UPSTREAM_IS_SELF. */
   failure(): Promise<never>;
   /** The other way round: answers in flight end (at most 5 s). The rules stay, so that containers reach no IMDS at all. */
-  stop(): Promise<void>;
+  stop(reason: string): Promise<void>;
   /** Where it listens; empty before `start`. */
   listening(): readonly Endpoint[];
   /** The backend that put the rules in; `none` or `external` where imdsgate did not. */
@@ -49,40 +54,49 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   const rooms = buildRooms(config, world, emit);
   const running = new AsyncDisposableStack();
   const ending = new AbortController();
+  let started: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   let listening: readonly Endpoint[] = [];
   let backend: string = config.rules;
 
-  const tellWaiting = () =>
-    emit({ kind: "rules-note", message: "--rules external: no rule leads 169.254.169.254 to this gateway yet; waiting for it" });
+  async function startRooms(): Promise<void> {
+    emit({ kind: "starting", version, upstream: endpointText(config.upstream), runtime: config.runtime });
+    for (const message of config.warnings) emit({ kind: "config-warning", message });
+    const rules = await chooseRules(config, world, emit);
+    backend = rules?.backend ?? config.rules;
+    await rules?.apply("closed", config.listen[0]?.port || DISCARD_PORT);
+    if (ending.signal.aborted) return;
+
+    running.defer(rooms.prefetch.stop);
+    keepRunning(running, (signal) => rooms.identity.run(signal));
+    keepRunning(running, (signal) => rooms.leases.run(signal));
+    keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(rooms.prefetch.lookAgain));
+    running.defer(() => rooms.gateway.stop());
+    listening = await rooms.gateway.listen(config.listen);
+    await refuseToFeedOurselves();
+    if (ending.signal.aborted) return;
+
+    const gatewayPort = listening[0]?.port ?? 0;
+    await rules?.apply("all", gatewayPort);
+    const redirect = { run: world.runCommand, clock: world.clock, gatewayPort };
+    if (config.rules === "external") await externalRedirect(redirect, () => emit(WAITING_FOR_RULES), ending.signal);
+  }
+
+  /** Rejects if the upstream turns out to be this gateway; a slow upstream is not waited for, but still fails the run. */
+  async function refuseToFeedOurselves(): Promise<void> {
+    const checked = rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
+    await Promise.race([within(world.clock, SELF_CHECK_MS, checked, undefined), failed.promise]);
+  }
 
   return {
-    async start() {
-      emit({ kind: "starting", version, upstream: endpointText(config.upstream), runtime: config.runtime });
-      for (const message of config.warnings) emit({ kind: "config-warning", message });
-      const rules = await chooseRules(config, world, emit);
-      backend = rules?.backend ?? config.rules;
-      if (rules) await applyRules(rules, "closed", config.listen[0]?.port || DISCARD_PORT, emit);
-
-      keepRunning(running, (signal) => rooms.identity.run(signal));
-      keepRunning(running, (signal) => rooms.leases.run(signal));
-      keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(rooms.prefetch.lookAgain));
-      running.defer(rooms.prefetch.stop);
-      running.defer(() => rooms.gateway.stop());
-      listening = await rooms.gateway.listen(config.listen);
-
-      const checked = rooms.isUpstreamSelf().then((isSelf) => isSelf && failed.reject(upstreamIsSelf(config.upstream)));
-      await Promise.race([within(world.clock, SELF_CHECK_MS, checked, undefined), failed.promise]);
-      const gatewayPort = listening[0]?.port ?? 0;
-      if (rules) await applyRules(rules, "all", gatewayPort, emit);
-      if (config.rules === "external")
-        await externalRedirect({ run: world.runCommand, clock: world.clock, gatewayPort }, tellWaiting, ending.signal);
-    },
+    start: () => (started ??= startRooms()),
     failure: () => failed.promise,
-    async stop() {
-      emit({ kind: "stopping", reason: "asked to" });
+    async stop(reason) {
+      emit({ kind: "stopping", reason });
       ending.abort();
+      // Whatever step of the start is under way ends first: nothing may begin, and no rule change, after the rooms have ended.
+      await started?.catch(() => {});
       await running.disposeAsync();
     },
     listening: () => listening,
@@ -137,30 +151,38 @@ function hasBareRole({ bindings, defaultRole }: Policy): boolean {
   return [...bindings.map(({ role }) => role), defaultRole].some((role) => role?.kind === "name");
 }
 
-async function chooseRules({ rules, interfaces }: Config, { runCommand }: World, emit: Emit): Promise<Rules | undefined> {
-  if (rules === "none" || rules === "external") return undefined;
-  const chosen = await createRules(runCommand, rules, interfaces);
-  emit({ kind: "rules-chosen", backend: chosen.backend, reason: chosen.reason });
-  return chosen;
+/** The rules of this host, each step of them told; undefined where imdsgate puts none in. */
+async function chooseRules({ rules: wish, interfaces }: Config, { runCommand }: World, emit: Emit): Promise<StartRules | undefined> {
+  if (wish === "none" || wish === "external") return undefined;
+  const rules = await createRules(runCommand, wish, interfaces);
+  emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
+  return {
+    backend: rules.backend,
+    async apply(parts, gatewayPort) {
+      const oldFlows = await rules.apply(parts, gatewayPort);
+      emit({ kind: "rules-applied", backend: rules.backend, parts });
+      if (parts === "all" && oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
+    },
+  };
 }
 
-async function applyRules(rules: Rules, parts: "closed" | "all", gatewayPort: number, emit: Emit): Promise<void> {
-  const oldFlows = await rules.apply(parts, gatewayPort);
-  emit({ kind: "rules-applied", backend: rules.backend, parts });
-  if (parts === "all" && oldFlows === "no-conntrack-tool") {
-    emit({
-      kind: "rules-note",
-      message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
-    });
-  }
+interface StartRules {
+  readonly backend: string;
+  apply(parts: "closed" | "all", gatewayPort: number): Promise<void>;
 }
+
+const OLD_FLOWS_LINGER: ImdsgateEvent = {
+  kind: "rules-note",
+  message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
+};
 
 /** Runs `work` in the background until the stack is disposed of, and waits for its end then. */
 function keepRunning(stack: AsyncDisposableStack, work: (signal: AbortSignal) => Promise<void>): void {
   const ending = new AbortController();
-  const ended = work(ending.signal);
+  let ended: Promise<void> | undefined;
   stack.defer(async () => {
     ending.abort();
     await ended;
   });
+  ended = work(ending.signal);
 }

@@ -25,8 +25,8 @@ export interface ImdsAnswer {
 }
 
 export interface ImdsClient {
-  /** Asks the upstream IMDS. Rejects with UPSTREAM_UNAVAILABLE: connect 1 s, first byte 5 s (docs/contract.md, R7), body at most 64 KiB. */
-  ask(question: ImdsQuestion): Promise<ImdsAnswer>;
+  /** Asks the upstream IMDS, until `signal` aborts. Rejects with UPSTREAM_UNAVAILABLE: connect 1 s, first byte 5 s (docs/contract.md, R7), body at most 64 KiB. */
+  ask(question: ImdsQuestion, signal?: AbortSignal): Promise<ImdsAnswer>;
 }
 
 const MAX_BODY_BYTES = 65_536;
@@ -34,8 +34,8 @@ const MAX_BODY_BYTES = 65_536;
 /** The client for imdsgate's own questions: token probe, base credentials, host facts. */
 export function createImdsClient(upstream: Upstream): ImdsClient {
   return {
-    async ask(question) {
-      const exchange = await openExchange(upstream, question.method, questionBytes(question), new AbortController().signal);
+    async ask(question, signal = new AbortController().signal) {
+      const exchange = await openExchange(upstream, question.method, questionBytes(question), signal);
       const bodyBytes = await collect(exchange.body);
       return { head: exchange.head, headBytes: exchange.headBytes, bodyBytes, body: payloadOf(exchange.head, bodyBytes) };
     },

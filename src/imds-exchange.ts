@@ -37,7 +37,7 @@ export interface Exchange {
  */
 export async function openExchange(upstream: Upstream, method: string, request: Buffer, signal: AbortSignal): Promise<Exchange> {
   const stream = upstream.connect(upstream.endpoint);
-  const close = () => stream.destroy();
+  const close = () => stream.destroy(new Error("it is not wanted any more"));
   signal.addEventListener("abort", close, { once: true });
   stream.once("close", () => signal.removeEventListener("abort", close));
   stream.on("error", () => {});

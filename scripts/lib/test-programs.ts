@@ -44,7 +44,7 @@ export function markedEnvironment({ temporary, marker }: RunPlace): NodeJS.Proce
 }
 
 /** The variable by which the processes of a run are found. */
-export const MARKER_NAME = "IMDSGATE_TEST_RUN";
+export const MARKER_NAME = "RUN_OF_IMDSGATE_TESTS";
 
 function exitCodeOf(child: ReturnType<typeof spawn>): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<number>();

@@ -62,16 +62,15 @@ async function runGateway(args: RunArguments, io: CommandIo): Promise<number> {
   const version = readVersion();
   const emit = createLogger({ level: config.logLevel, format: isPretty ? "pretty" : "json", version, destination });
   const daemon = createDaemon(config, createWorld(config), emit, version);
-  const stopped = aborted(io.signal);
+  const stopped = aborted(io.signal).then(() => "asked to");
+  let reason = "it failed";
   try {
     const isReady = await Promise.race([daemon.start().then(() => true), stopped.then(() => false)]);
-    if (isReady) {
-      io.out(readyLine(daemon, config.logFormat === "json", version));
-      await Promise.race([stopped, daemon.failure()]);
-    }
+    if (isReady) io.out(readyLine(daemon, config.logFormat === "json", version));
+    reason = await Promise.race([stopped, daemon.failure()]);
     return 0;
   } finally {
-    await daemon.stop();
+    await daemon.stop(reason);
     destination.flush();
   }
 }

@@ -13,12 +13,12 @@ export interface ConfigFile {
 }
 
 /**
- * Reads a YAML file of settings: a map, each key once, no aliases, at most 1 MiB. Throws CONFIG_UNREADABLE when it cannot
+ * Reads a YAML file of settings, every value as the text that stands there (an id of digits stays what it is): a map, each key once, no aliases, at most 1 MiB. Throws CONFIG_UNREADABLE when it cannot
  * be read, CONFIG_INVALID when it is no such map.
  */
 export function readConfigFile(path: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: lines, uniqueKeys: true, version: "1.2" });
+  const document = parseDocument(readText(path), { lineCounter: lines, uniqueKeys: true, schema: "failsafe" });
   const [error] = document.errors;
   if (error) throw new ImdsgateError("CONFIG_INVALID", `${path} line ${error.linePos?.[0]?.line ?? 1}: ${error.message.split("\n", 1)[0]}`);
   const values: unknown = toPlain(path, () => document.toJS({ maxAliasCount: 0 }));

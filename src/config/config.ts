@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import type { Endpoint } from "../address.ts";
+import { type Endpoint, endpointText } from "../address.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
 import { type Parsed, parsedOrThrow } from "../parsed.ts";
@@ -10,7 +10,7 @@ import { parseRoleBinding, type RoleBinding } from "../policy/role-binding.ts";
 import { durationWarning, parseDuration, parseExternalId } from "../policy/session-limits.ts";
 import { DEFAULT_SESSION_NAME, parseSessionName } from "../policy/session-name.ts";
 import { readConfigFile } from "./config-file.ts";
-import { isLoopback, parseListen, parseSocket, parseUpstream, parseUrl, parseWorkload } from "./places.ts";
+import { isLoopback, parseListen, parseProcRoot, parseRegion, parseSocket, parseUpstream, parseUrl, parseWorkload } from "./places.ts";
 import { gatherSettings, type Setting, type Settings } from "./settings.ts";
 
 /** All that a run is told, checked. Made by `parseConfig`; past it nothing is checked again. */
@@ -49,38 +49,52 @@ export function parseConfig({ flags, environment }: ConfigInput): Config {
   const path = flags["config"] ?? environment["IMDSGATE_CONFIG"];
   const settings = gatherSettings({ flags, environment, file: path === undefined ? undefined : readConfigFile(String(path)) });
   const policy = policyFrom(settings);
-  const region = textOf(settings, "region") ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"];
-  const stsEndpoint = textOf(settings, "sts-endpoint") ?? environment["AWS_ENDPOINT_URL_STS"] ?? environment["AWS_ENDPOINT_URL"];
-  const warning = durationWarning(policy.durationSeconds);
   const config: Config = {
     policy,
     account: matching(settings, "account", /^\d{12}$/, "12 digits", "111122223333"),
-    region: region || undefined,
+    region: orOf(settings, "region", ["AWS_REGION", "AWS_DEFAULT_REGION"], environment, parseRegion),
     workloads: listOf(settings, "workload", parseWorkload),
     listen: listenFrom(settings),
     upstream: oneOf(settings, "upstream", parseUpstream) ?? { host: "169.254.169.254", port: 80 },
-    stsEndpoint: stsEndpoint ? parsed({ origin: "--sts-endpoint", text: stsEndpoint }, parseUrl) : undefined,
+    stsEndpoint: orOf(settings, "sts-endpoint", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"], environment, parseUrl),
     rules: choiceOf(settings, "rules", ["auto", "nftables", "iptables", "external", "none"]),
     interfaces: listOf(settings, "interface", parseInterface),
     runtime: choiceOf(settings, "runtime", ["docker", "none"]),
     dockerSocket: textOf(settings, "docker-socket") ?? parseSocket(environment["DOCKER_HOST"]),
     deniedPaths: listOf(settings, "deny-path", parseDeniedPath),
     unknown: choiceOf(settings, "unknown", ["metadata-only", "deny"]),
-    procRoot: textOf(settings, "proc-root") ?? "/proc",
+    procRoot: oneOf(settings, "proc-root", parseProcRoot) ?? "/proc",
     logLevel: choiceOf(settings, "log-level", ["debug", "info", "warn", "error"], "info"),
     logFormat: choiceOf(settings, "log-format", ["auto", "json", "pretty"]),
-    warnings: warning === undefined ? [] : [`--duration: ${warning}`],
+    warnings: warningsFor(policy, environment["DOCKER_HOST"]),
   };
   refuseStrayExternalIds(policy);
   refuseOpenListener(config, settings);
+  refuseUnreachableListener(config);
   refuseLoopbackWorkloads(config);
+  refuseSharedAddresses(config);
   return config;
+}
+
+function warningsFor({ durationSeconds }: Policy, dockerHost: string | undefined): readonly string[] {
+  const duration = durationWarning(durationSeconds);
+  const isOtherHost = dockerHost !== undefined && dockerHost !== "" && !dockerHost.startsWith("unix:///");
+  return [
+    ...(duration === undefined ? [] : [`--duration: ${duration}`]),
+    ...(isOtherHost ? ["DOCKER_HOST names no unix socket of this host, so it is not used: see --docker-socket"] : []),
+  ];
 }
 
 function policyFrom(settings: Settings): Policy {
   const aliases = new Map<string, RoleArn>();
-  for (const { alias, role } of listOf(settings, "role", parseRoleAlias)) aliases.set(alias, role);
-  const externalIds = new Map(listOf(settings, "external-id", parseRoleAndId));
+  for (const { alias, role } of listOf(settings, "role", parseRoleAlias)) {
+    if (aliases.has(alias)) throw new ImdsgateError("CONFIG_INVALID", `--role: the alias ${JSON.stringify(alias)} is given twice`);
+    aliases.set(alias, role);
+  }
+  const idPairs = listOf(settings, "external-id", parseRoleAndId);
+  const externalIds = new Map(idPairs);
+  if (externalIds.size < idPairs.length)
+    throw new ImdsgateError("CONFIG_INVALID", "--external-id: a role is given two external ids; give it one");
   return {
     bindings: (settings.get("bind") ?? []).map((setting) => bindingFrom(setting, aliases)),
     defaultRole:
@@ -100,7 +114,7 @@ function bindingFrom(setting: Setting, aliases: ReadonlyMap<string, RoleArn>): R
   return externalId === undefined ? binding : { ...binding, externalId: parsed({ ...setting, text: externalId }, parseExternalId) };
 }
 
-/** `ROLE=ID`: an id never holds `=` after the last one that follows the role, so the first split that gives a good id wins. */
+/** `ROLE=ID`: the role ends at the first `=`; one whose name holds `=` needs an alias. */
 function parseRoleAndId(text: string): Parsed<readonly [string, string]> {
   const split = text.indexOf("=");
   const id = parseExternalId(text.slice(split + 1));
@@ -162,6 +176,25 @@ function refuseOpenListener({ rules, listen }: Config, settings: Settings): void
   );
 }
 
+/** A redirect lands on the address of the interface that the packet came in by, never on loopback. */
+function refuseUnreachableListener({ rules, listen }: Config): void {
+  const loopback = listen.find(({ host }) => isLoopback(host));
+  if (rules === "none" || rules === "external" || !loopback) return;
+  throw new ImdsgateError(
+    "CONFIG_INVALID",
+    `--listen ${endpointText(loopback)}: the redirect never leads to loopback; listen on 0.0.0.0 and [::], the rules guard the port, or say --rules none`,
+  );
+}
+
+function refuseSharedAddresses({ workloads }: Config): void {
+  const shared = workloads.find(({ address }, k) => workloads.findIndex((other) => other.address === address) !== k);
+  if (shared)
+    throw new ImdsgateError(
+      "CONFIG_INVALID",
+      `--workload ${shared.name}=${shared.address}: another workload has that address; one address is one workload`,
+    );
+}
+
 function refuseLoopbackWorkloads({ rules, workloads }: Config): void {
   const loopback = workloads.find(({ address }) => isLoopback(address));
   if (rules === "none" || !loopback) return;
@@ -177,6 +210,19 @@ function listOf<T>(settings: Settings, name: string, parse: (text: string) => Pa
 
 function oneOf<T>(settings: Settings, name: string, parse: (text: string) => Parsed<T>): T | undefined {
   return listOf(settings, name, parse)[0];
+}
+
+/** A setting that also goes by variables that every AWS SDK reads; the first that is set counts. */
+function orOf<T>(
+  settings: Settings,
+  name: string,
+  variables: readonly string[],
+  environment: ConfigInput["environment"],
+  parse: (text: string) => Parsed<T>,
+): T | undefined {
+  const variable = variables.find((one) => environment[one]);
+  const given = settings.get(name)?.[0] ?? (variable === undefined ? undefined : { origin: variable, text: environment[variable] ?? "" });
+  return given === undefined || given.text === "" ? undefined : parsed(given, parse);
 }
 
 function textOf(settings: Settings, name: string): string | undefined {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { canonicalAddress, type Endpoint, isInBlock } from "../address.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
@@ -12,7 +13,7 @@ export function parseListen(text: string): Parsed<Endpoint> {
   return {
     problem: `${JSON.stringify(text)} is no address and port`,
     allowed: "ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535",
-    example: "127.0.0.1:18169",
+    example: "0.0.0.0:18169",
   };
 }
 
@@ -32,10 +33,27 @@ export function parseUpstream(text: string): Parsed<Endpoint> {
 export function parseUrl(text: string): Parsed<string> {
   const url = URL.parse(text);
   if (url && /^https?:$/.test(url.protocol) && url.username === "" && url.password === "") return { value: text };
+  const shown = text.includes("@") ? "the text" : JSON.stringify(text);
   return {
-    problem: `${JSON.stringify(text)} is no URL`,
+    problem: `${shown} is no URL`,
     allowed: "an http or https URL without a user or password",
     example: "http://127.0.0.1:4566",
+  };
+}
+
+/** Reads the name of a Region: it becomes part of a host name. */
+export function parseRegion(text: string): Parsed<string> {
+  if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return { value: text };
+  return { problem: `${JSON.stringify(text)} is no Region`, allowed: "small letters, digits and -", example: "eu-central-1" };
+}
+
+/** Reads where the host's /proc is: without it no container could ever be proven. */
+export function parseProcRoot(text: string): Parsed<string> {
+  if (existsSync(`${text}/1/stat`)) return { value: text };
+  return {
+    problem: `${JSON.stringify(text)} is no /proc of a host: it has no 1/stat`,
+    allowed: "a directory where the host's /proc is",
+    example: "/proc",
   };
 }
 

@@ -23,6 +23,7 @@ export interface SettingsSources {
 /** Gathers settings: a flag wins over a variable, a variable over the file; lists replace, they never merge. Throws CONFIG_INVALID. */
 export function gatherSettings({ flags, environment, file }: SettingsSources): Settings {
   if (file) refuseUnknownKeys(file);
+  refuseUnknownVariables(environment);
   return new Map(
     RUN_FLAGS.map((flag) => [flag.name, fromFlags(flag, flags) ?? fromEnvironment(flag, environment) ?? fromFile(flag, file) ?? []]),
   );
@@ -48,7 +49,7 @@ function fromEnvironment(flag: Flag, environment: SettingsSources["environment"]
 
 function fromFile(flag: Flag, file: ConfigFile | undefined): readonly Setting[] | undefined {
   const value = file?.values[keyOf(flag)];
-  if (!file || value === undefined || value === null) return undefined;
+  if (!file || value === undefined || value === null || value === "") return undefined;
   const origin = file.placeOf(keyOf(flag));
   if (flag.name === "role" && isMap(value))
     return Object.entries(value).map(([alias, arn]) => ({ origin, text: `${alias}=${plainText(arn, origin)}` }));
@@ -74,8 +75,14 @@ function bindingOf(entry: Readonly<Record<string, unknown>>, origin: string): Se
 
 function plainText(value: unknown, origin: string): string {
   if (typeof value === "string") return value;
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
   throw new ImdsgateError("CONFIG_INVALID", `${origin}: ${JSON.stringify(value) ?? "nothing"} stands where a text belongs`);
+}
+
+function refuseUnknownVariables(environment: SettingsSources["environment"]): void {
+  const known = [...RUN_FLAGS.map(variableOf), "IMDSGATE_CONFIG"];
+  const stranger = Object.keys(environment).find((name) => name.startsWith("IMDSGATE_") && !known.includes(name));
+  if (stranger === undefined) return;
+  throw new ImdsgateError("CONFIG_INVALID", `${stranger}: there is no such setting; allowed: ${known.join(", ")}`);
 }
 
 function refuseUnknownKeys(file: ConfigFile): void {

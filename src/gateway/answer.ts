@@ -85,10 +85,14 @@ async function answerFromUpstream(request: ImdsRequest, target: PassThrough, roo
   if (!exchange) return cut("upstream-unavailable");
 
   const workload = speaker?.kind === "known" ? speaker.workload : undefined;
-  const hasRole = workload !== undefined && rooms.decide(workload).kind !== "none";
-  const edit = listingEditFor(target.segments, rooms.deniedPaths, hasRole);
+  const edit = listingEditFor(target.segments, rooms.deniedPaths, hasIamTree(workload, target, rooms));
   if (!edit) return { body: { kind: "stream", exchange }, workload, told: { kind: "relay" } };
   return { body: await editedListing(exchange, request.head.method, edit), workload, told: { kind: "relay" } };
+}
+
+/** Whether the container finds an IAM tree in this version (docs/contract.md, V3): its line in the listing and the tree itself agree. */
+function hasIamTree(workload: Workload | undefined, { segments: [version = ""] }: PassThrough, rooms: Rooms): boolean {
+  return workload !== undefined && !isOlderThanIamTree(version) && rooms.decide(workload).kind !== "none";
 }
 
 /** Only what depends on who speaks asks for it: a silent runtime delays nothing else, and IMDS tokens are never held. */
@@ -109,9 +113,22 @@ async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Room
   const token = await rooms.tokens.verdictOn(request.head, target.version);
   if (token.kind === "unavailable") return refuse(request, rooms, 500, "upstream-unavailable");
   if (token.kind === "refused") return relayRefusal(token, method);
+  if (speaker.kind !== "known") return refuseUnproven(request, rooms, speaker);
+
+  const reply = await answerKnown(request, target, rooms, speaker.workload, token.ttlSeconds);
+  return (await isStillThere(request, rooms, speaker.workload)) ? reply : cut("unknown-source");
+}
+
+/** No identity, no role: never the default one by race. A container that is starting may ask again, so it is not told that it has none. */
+function refuseUnproven(request: ImdsRequest, rooms: Rooms, speaker: Exclude<Attestation, { kind: "known" }>): Reply {
   if (speaker.kind === "starting") return refuse(request, rooms, 500, "starting");
-  if (speaker.kind === "unknown") return refuse(request, rooms, 404, speaker.reason === "doubled" ? "doubled-address" : "unknown-source");
-  return answerKnown(request, target, rooms, speaker.workload, token.ttlSeconds);
+  return refuse(request, rooms, 404, speaker.reason === "doubled" ? "doubled-address" : "unknown-source");
+}
+
+/** The waits may have outlasted the container: whoever has its address by now would see the answer on the wire. */
+async function isStillThere(request: ImdsRequest, rooms: Rooms, workload: Workload): Promise<boolean> {
+  const speaker = await rooms.identity.attest(request.sourceAddress, "now");
+  return speaker.kind === "known" && speaker.workload.id === workload.id && speaker.workload.name === workload.name;
 }
 
 /** The workload is proven and the real IMDS would serve it: what may it have? */

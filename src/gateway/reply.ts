@@ -59,7 +59,7 @@ const NOT_FOUND_PAGE = `<?xml version="1.0" encoding="iso-8859-1"?>
 </html>
 `;
 
-/** Renders one answer of our own. `now` is for the Date header; a HEAD request gets the head alone (M1). */
+/** One answer of our own, but for the fields that all have. */
 export interface OwnAnswer {
   readonly status: number;
   readonly fields: readonly Field[];
@@ -83,7 +83,7 @@ export function refusalAnswer(status: number): OwnAnswer {
   return { status, fields: status === 405 ? [["Allow", "GET, HEAD"]] : [], text: "" };
 }
 
-/** The bytes of an own answer: one write. */
+/** The bytes of an own answer: one write. `now` is for the Date header; a HEAD request gets the head alone (M1). */
 export function answerBytes({ status, fields, text }: OwnAnswer, method: string, now: number): Buffer {
   const all: readonly Field[] = [
     ...fields,

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
 import { createBodyCollector } from "./request-body.ts";
 import { HEAD_START, type HeadScan, parseRequestHead, type RefusedStatus, type RequestHead, scanHead } from "./request-head.ts";
@@ -10,7 +11,10 @@ const BODY_IDLE_MS = 10_000;
 export interface RequestReader {
   /** The head; a status where it is refused; undefined where the client went away, or was slower than 10 s. */
   readHead(): Promise<RequestHead | RefusedStatus | undefined>;
-  /** The body of `head` as received; a status where it is refused; undefined as above, 10 s being the idle time. */
+  /**
+   * The body of `head` as received; a status where it is refused; undefined as above, 10 s being the idle time. A client that
+   * waits to be told to go on (`Expect`) is not waited for: the real IMDS refuses by the head alone (docs/contract.md, M5).
+   */
   readBody(head: RequestHead): Promise<Buffer | 400 | 413 | undefined>;
 }
 
@@ -37,6 +41,7 @@ export function createRequestReader(socket: Socket, clock: Clock): RequestReader
       return Buffer.isBuffer(bytes) ? parseRequestHead(bytes) : bytes;
     },
     async readBody(head) {
+      if (unread.length === 0 && fieldValues(head.fields, "expect").length > 0) return unread;
       const collector = createBodyCollector(head.framing);
       let piece: Buffer | undefined = unread;
       while (piece) {

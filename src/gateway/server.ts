@@ -23,7 +23,7 @@ export interface Gateway {
 /** Builds the gateway; nothing listens until `listen`. */
 export function createGateway(context: ConnectionContext, limits: Limits): Gateway {
   const servers: Server[] = [];
-  const open = new Map<Socket, Promise<void>>();
+  const open = new Set<Socket>();
 
   function accept(socket: Socket): void {
     socket.on("error", () => {});
@@ -42,7 +42,8 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       admission.release();
       open.delete(socket);
     });
-    open.set(socket, serveConnection(socket, address, context));
+    open.add(socket);
+    void serveConnection(socket, address, context);
   }
 
   return {
@@ -57,9 +58,9 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
     },
     async stop() {
       for (const server of servers) server.close();
-      for (const socket of open.keys()) if (socket.bytesRead === 0) socket.destroy();
-      await within(context.clock, DRAIN_MS, Promise.all([...open].map(([socket]) => closed(socket))), undefined);
-      for (const socket of open.keys()) socket.destroy();
+      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+      await within(context.clock, DRAIN_MS, Promise.all([...open].map(closed)), undefined);
+      for (const socket of open) socket.destroy();
     },
   };
 }
@@ -71,6 +72,8 @@ async function listenOn(server: Server, endpoint: Endpoint): Promise<Endpoint> {
   } catch (cause) {
     throw listenFailed(endpoint, cause);
   }
+  // Out of descriptors: the kernel keeps the connection in the backlog, and Node accepts it when there is one.
+  server.on("error", () => {});
   const address = server.address();
   return { host: endpoint.host, port: address !== null && typeof address === "object" ? address.port : endpoint.port };
 }

@@ -43,12 +43,42 @@ function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown
   return secret.length === 0 ? fields : { ...fields, ...Object.fromEntries(secret.map((name) => [name, "[redacted]"])) };
 }
 
-/** A destination on standard error that never blocks: past 1 MiB of unread lines new ones are dropped. `flush` before the end. */
+/** How often a full pipe is tried again within one turn of the event loop. */
+const MAX_RETRIES = 5;
+
+/**
+ * A destination on standard error that never blocks. Past 1 MiB of lines that nobody reads, new ones are dropped; how many is
+ * said in a line once there is room. `flush` before the end.
+ */
 export function standardErrorDestination(): LogDestination & { flush(): void } {
-  const destination = pino.destination({ fd: 2, sync: false, maxLength: 1_048_576 });
+  let retries = 0;
+  let dropped = 0;
+  // pino writes synchronously at the end; on a full pipe it would try for ever, and no signal would be heard any more.
+  const retryEAGAIN = () => {
+    if (retries === 0) setImmediate(() => (retries = 0));
+    retries += 1;
+    return retries <= MAX_RETRIES;
+  };
+  const destination = pino.destination({ fd: 2, sync: false, maxLength: 1_048_576, retryEAGAIN });
   destination.on("error", () => {});
+  destination.on("drop", () => {
+    dropped += 1;
+  });
+  destination.on("drain", () => {
+    const lost = dropped;
+    dropped = 0;
+    if (lost > 0)
+      destination.write(`{"level":"error","message":"${lost} log lines were lost: nobody read them","event.name":"imdsgate.lines-lost"}\n`);
+  });
   return {
     write: (line) => void destination.write(line),
-    flush: () => destination.flushSync(),
+    flush() {
+      try {
+        destination.flushSync();
+      } catch {
+        // Nobody reads.
+      }
+      destination.destroy();
+    },
   };
 }

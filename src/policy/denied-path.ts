@@ -16,6 +16,13 @@ export function parseDeniedPath(text: string): Parsed<DeniedPath> {
       allowed: "segments of letters, digits and ._:=@+- separated by /",
       example: "user-data",
     };
+  if (/^(latest|\d+\.\d+|\d{4}-\d\d-\d\d)$/.test(segments[0] ?? "")) {
+    return {
+      problem: `${JSON.stringify(text)} begins with a version`,
+      allowed: "a path below the version: it is withheld in all of them",
+      example: "user-data",
+    };
+  }
   if (touches(segments, ["api", "token"]) || touches(segments, ["meta-data", "iam"])) {
     return {
       problem: `${JSON.stringify(text)} covers the IMDS token or the IAM tree`,

@@ -44,6 +44,6 @@ test("sim names a --listen that is no endpoint", async () => {
   await expect(runSim({ ...DEFAULTS, service: "imds", listen: "nowhere" }, io)).rejects.toMatchObject({
     code: "CONFIG_INVALID",
     message:
-      '--listen: "nowhere" is no address and port\n  allowed  ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535\n  example  --listen 127.0.0.1:18169',
+      '--listen: "nowhere" is no address and port\n  allowed  ADDRESS:PORT, an IPv6 address in brackets, port 0 to 65535\n  example  --listen 0.0.0.0:18169',
   });
 });

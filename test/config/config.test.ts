@@ -86,6 +86,10 @@ describe("a wrong value names the flag, the value, what is allowed and an exampl
     { flag: "interface", value: "br*x" },
     { flag: "deny-path", value: "../x" },
     { flag: "deny-path", value: "api/token" },
+    { flag: "deny-path", value: "latest/user-data" },
+    { flag: "deny-path", value: "2021-03-23/user-data" },
+    { flag: "region", value: "foo bar/../x" },
+    { flag: "proc-root", value: "/nowhere" },
     { flag: "deny-path", value: "meta-data" },
     { flag: "deny-path", value: "meta-data/iam/info" },
     { flag: "unknown", value: "allow" },
@@ -123,6 +127,29 @@ describe("what would be unsafe is refused", () => {
     );
     expect(complaintOf({ "external-id": ["web-role=partner-1"], bind: ["name:a=web-role"] })).toBe("no complaint");
   });
+  test("a listener that the redirect can never reach", () => {
+    expect(complaintOf({ listen: ["127.0.0.1:18169"] })).toMatch(/^--listen 127\.0\.0\.1:18169: the redirect never leads to loopback/);
+    expect(complaintOf({ listen: ["127.0.0.1:18169"], rules: "external" })).toBe("no complaint");
+  });
+  test("two workloads on one address", () => {
+    expect(complaintOf({ workload: ["a=10.0.0.1", "b=10.0.0.1"] })).toBe(
+      "--workload b=10.0.0.1: another workload has that address; one address is one workload",
+    );
+  });
+  test("an alias, or an external id for a role, given twice", () => {
+    const arn = "arn:aws:iam::111122223333:role/web";
+    expect(complaintOf({ role: [`web=${arn}`, `web=${arn}2`] })).toBe('--role: the alias "web" is given twice');
+    expect(complaintOf({ "external-id": ["web=one-1", "web=two-2"], bind: ["name:a=web"] })).toContain("two external ids");
+  });
+  test("a variable of ours that is no setting", () => {
+    expect(complaintOf({}, { IMDSGATE_DENYPATH: "user-data" })).toMatch(
+      /^IMDSGATE_DENYPATH: there is no such setting; allowed: IMDSGATE_BIND, /,
+    );
+  });
+  test("an URL with a password, without repeating it", () => {
+    expect(complaintOf({}, { AWS_ENDPOINT_URL: "https://user:hunter2@sts" })).toMatch(/^AWS_ENDPOINT_URL: the text is no URL/);
+    expect(complaintOf({ "sts-endpoint": "https://user:hunter2@sts" })).not.toContain("hunter2");
+  });
   test("a single value given twice", () => {
     expect(complaintOf({ region: ["a", "b"] })).toBe("--region was given 2 times; give it once");
   });
@@ -150,6 +177,11 @@ describe("where settings come from", () => {
       { AWS_REGION: "eu-west-1", AWS_ENDPOINT_URL_STS: "http://127.0.0.1:4566", DOCKER_HOST: "unix:///run/other.sock" },
     );
     expect([parsed.region, parsed.stsEndpoint, parsed.dockerSocket]).toEqual(["eu-west-1", "http://127.0.0.1:4566", "/run/other.sock"]);
+  });
+  test("a Docker host elsewhere is not used, and that is said", () => {
+    expect(parse({}, { DOCKER_HOST: "tcp://10.0.0.1:2376" }).warnings).toEqual([
+      "DOCKER_HOST names no unix socket of this host, so it is not used: see --docker-socket",
+    ]);
   });
   test("every flag has one key and one variable of its own", () => {
     const names = RUN_FLAGS.flatMap((flag) => [flag.name, keyOf(flag), variableOf(flag)]);
@@ -188,6 +220,11 @@ bind:
   test("that is not there, or too large, is refused by its path", () => {
     expect(complaintOf({ config: "/nowhere/config.yaml" })).toMatch(/^--config \/nowhere\/config.yaml cannot be read: /);
     expect(complaintOf({ config: fileOf(`# ${"x".repeat(1_048_576)}\n`) })).toContain("larger than 1 MiB");
+  });
+  test("keeps an id of digits as it stands", () => {
+    const config = fileOf("account: 000011112222\nbind: [{ match: 'name:a', role: b, externalId: 00123456 }]\n");
+    const { account, policy } = parse({ config });
+    expect([account, policy.bindings[0]?.externalId]).toEqual(["000011112222", "00123456"]);
   });
   test("that is empty sets nothing", () => {
     expect(parse({ config: fileOf("") }).unknown).toBe("metadata-only");

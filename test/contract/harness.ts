@@ -120,7 +120,7 @@ async function startGateway(
   run.stack.defer(() => {
     if (bugs.length > 0) throw new Error(`the daemon told of a bug: ${JSON.stringify(bugs)}`);
   });
-  run.stack.defer(() => settled(run.clock, daemon.stop()));
+  run.stack.defer(() => settled(run.clock, daemon.stop("the case is over")));
   await settled(run.clock, daemon.start());
   const [listening] = daemon.listening();
   if (!listening) throw new Error("the daemon listens nowhere");

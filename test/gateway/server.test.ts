@@ -190,3 +190,12 @@ test("the audit line of a refusal names the workload also where the path alone d
     ["malformed", "web", 400],
   ]);
 });
+
+test("a token PUT that waits to be told to go on is forwarded by its head alone, and gets the real refusal (M5)", async () => {
+  const refusal = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+  const upstream = await startRawUpstream(() => answering(refusal));
+  const daemon = await startTestDaemon({ upstream: `http://127.0.0.1:${upstream.endpoint.port}` });
+  const head = "PUT /latest/api/token HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
+  expect((await rawRequest(daemon.endpoint, head)).bytes.toString()).toBe(refusal);
+  expect(upstream.received.map(String)).toEqual([head]);
+});

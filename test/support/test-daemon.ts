@@ -34,7 +34,7 @@ export async function startTestDaemon(flags: Readonly<Record<string, unknown>>, 
   const operatorCredentials = async () => undefined;
   const daemon = createDaemon(config, { ...createWorld(config), operatorCredentials, ...replaced }, (event) => events.push(event), "0.0.0");
   let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= daemon.stop());
+  const stop = () => (stopped ??= daemon.stop("the test is over"));
   onTestFinished(stop);
   await daemon.start();
   const [endpoint] = daemon.listening();
