@@ -8,7 +8,7 @@ import { createMint } from "./credentials/mint.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
 import { ImdsgateError } from "./errors.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
-import { answer, OWN_QUESTION } from "./gateway/answer.ts";
+import { answer, OWN_QUESTION, type Rooms } from "./gateway/answer.ts";
 import type { ConnectionContext } from "./gateway/connection.ts";
 import { createImdsTokens } from "./gateway/imds-token.ts";
 import { createLimits } from "./gateway/limits.ts";
@@ -125,11 +125,12 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   identity.onWorkload(prefetch.seen);
   identity.onGone(prefetch.gone);
 
-  const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), deniedPaths, unknown };
+  const forward: Rooms["forward"] = ({ head, untilGone }, body) => passThrough(head, body, upstream, untilGone());
+  const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), forward, deniedPaths, unknown };
   const selfCheck = createSelfCheck(random);
-  const answerOne: ConnectionContext["answer"] = async (request, isGone) => {
+  const answerOne: ConnectionContext["answer"] = async (request) => {
     if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
-    return answer(request, { ...rooms, forward: ({ head }, body) => passThrough(head, body, upstream, isGone) });
+    return answer(request, rooms);
   };
   const speakerOf = async (address: string) => {
     const speaker = await identity.attest(address, "now");

@@ -34,7 +34,7 @@ const MAX_BODY_BYTES = 65_536;
 /** The client for imdsgate's own questions: token probe, base credentials, host facts. */
 export function createImdsClient(upstream: Upstream): ImdsClient {
   return {
-    async ask(question, signal = new AbortController().signal) {
+    async ask(question, signal) {
       const exchange = await openExchange(upstream, question.method, questionBytes(question), signal);
       const bodyBytes = await collect(exchange.body);
       return { head: exchange.head, headBytes: exchange.headBytes, bodyBytes, body: payloadOf(exchange.head, bodyBytes) };

@@ -5,6 +5,7 @@ import { type AnswerHead, parseAnswerHead } from "./answer-head.ts";
 import { createChunkedScanner } from "./chunked.ts";
 import type { Cancel, Clock } from "./clock.ts";
 import { ImdsgateError } from "./errors.ts";
+import { nextPiece } from "./next-piece.ts";
 import type { Connect } from "./world.ts";
 
 /** Waiting for the connection, for the first byte, and between two pieces of a body (docs/contract.md, R7 and R4). */
@@ -35,19 +36,18 @@ export interface Exchange {
  * Sends `request` (one whole HTTP request to `method` it) on a connection of its own and waits for the answer's head.
  * The connection ends after the body, or when `signal` aborts. Rejects with UPSTREAM_UNAVAILABLE.
  */
-export async function openExchange(upstream: Upstream, method: string, request: Buffer, signal: AbortSignal): Promise<Exchange> {
+export async function openExchange(upstream: Upstream, method: string, request: Buffer, signal?: AbortSignal): Promise<Exchange> {
   const stream = upstream.connect(upstream.endpoint);
   const close = () => stream.destroy(new Error("it is not wanted any more"));
-  signal.addEventListener("abort", close, { once: true });
-  stream.once("close", () => signal.removeEventListener("abort", close));
+  signal?.addEventListener("abort", close, { once: true });
+  stream.once("close", () => signal?.removeEventListener("abort", close));
   stream.on("error", () => {});
   try {
-    signal.throwIfAborted();
+    signal?.throwIfAborted();
     await timed(upstream.clock, stream, CONNECT_MS, "connection", once(stream, "connect"));
     stream.write(request);
-    const pieces = stream[Symbol.asyncIterator]();
-    const { head, headBytes, rest } = await timed(upstream.clock, stream, FIRST_BYTE_MS, "answer", readHead(pieces, method));
-    return { head, headBytes, body: framedBody(head, rest, pieces, upstream.clock, stream), close };
+    const { head, headBytes, rest } = await timed(upstream.clock, stream, FIRST_BYTE_MS, "answer", readHead(stream, method));
+    return { head, headBytes, body: framedBody(head, rest, upstream.clock, stream), close };
   } catch (cause) {
     close();
     throw unavailable(endpointText(upstream.endpoint), cause);
@@ -61,12 +61,12 @@ interface ReadHead {
 }
 
 /** Reads up to the blank line of the final head; interim heads are kept before it. */
-async function readHead(pieces: AsyncIterator<Buffer>, method: string): Promise<ReadHead> {
+async function readHead(stream: Duplex, method: string): Promise<ReadHead> {
   let bytes: Buffer = Buffer.alloc(0);
   let start = 0;
   for (;;) {
     const end = bytes.indexOf("\r\n\r\n", start);
-    if (end < 0) bytes = Buffer.concat([bytes, await nextPiece(pieces, bytes.length)]);
+    if (end < 0) bytes = Buffer.concat([bytes, await pieceOfHead(stream, bytes.length)]);
     else {
       const head = judgedHead(bytes.toString("latin1", start, end), method);
       if (head.status >= 200) return { head, headBytes: bytes.subarray(0, end + 4), rest: bytes.subarray(end + 4) };
@@ -82,33 +82,24 @@ function judgedHead(text: string, method: string): AnswerHead {
   return head;
 }
 
-async function nextPiece(pieces: AsyncIterator<Buffer>, readBytes: number): Promise<Buffer> {
+async function pieceOfHead(stream: Duplex, readBytes: number): Promise<Buffer> {
   if (readBytes > MAX_HEAD_BYTES) throw new Error("the head of the answer has no end");
-  const piece = await pieces.next();
-  if (piece.done) throw new Error("the connection ended before the answer");
-  return piece.value;
+  const piece = await nextPiece(stream);
+  if (!piece) throw stream.errored ?? new Error("the connection ended before the answer");
+  return piece;
 }
 
-async function* framedBody(
-  head: AnswerHead,
-  rest: Buffer,
-  pieces: AsyncIterator<Buffer>,
-  clock: Clock,
-  stream: Duplex,
-): AsyncGenerator<Buffer, void, void> {
+async function* framedBody(head: AnswerHead, rest: Buffer, clock: Clock, stream: Duplex): AsyncGenerator<Buffer, void, void> {
   const ruler = rulerFor(head);
   try {
     for (let piece: Buffer | undefined = rest; piece; ) {
       const taken = piece.subarray(0, ruler.take(piece));
       if (taken.length > 0) yield taken;
       if (ruler.isComplete()) return;
-      piece = ruler.isBroken()
-        ? undefined
-        : await timed(clock, stream, IDLE_MS, "body", pieces.next()).then(({ value }) => value ?? undefined);
+      piece = ruler.isBroken() ? undefined : await timed(clock, stream, IDLE_MS, "body", nextPiece(stream));
     }
-    if (head.framing.kind !== "close") throw new Error("it ended too early, or its chunks are malformed");
-  } catch (cause) {
-    throw unavailable("the body", cause);
+    if (head.framing.kind === "close" && stream.readableEnded) return;
+    throw unavailable("the body", stream.errored ?? new Error("it ended too early, or its chunks are malformed"));
   } finally {
     stream.destroy();
   }

@@ -21,6 +21,8 @@ export interface ImdsRequest {
   readonly sourceAddress: string;
   /** The whole body as received; a status where it is refused; undefined when the client is gone. */
   readBody(): Promise<Buffer | 400 | 413 | undefined>;
+  /** Aborts when the client goes away. */
+  untilGone(): AbortSignal;
 }
 
 /** What the request path asks of the other rooms. */

@@ -12,12 +12,12 @@ import { answerBytes, type Reply, type RoutedReply, refusalAnswer } from "./repl
 import type { RequestHead } from "./request-head.ts";
 import { createRequestReader } from "./request-reader.ts";
 
-/** What a connection needs of the gateway. `answer` is the request path; `isGone` aborts when the client goes away. */
+/** What a connection needs of the gateway. `answer` is the request path. */
 export interface ConnectionContext {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly deniedPaths: readonly DeniedPath[];
-  readonly answer: (request: ImdsRequest, isGone: AbortSignal) => Promise<RoutedReply>;
+  readonly answer: (request: ImdsRequest) => Promise<RoutedReply>;
   /** Names who speaks from an address, for the audit line of a refusal that needed no identity. */
   readonly speakerOf: (address: string) => Promise<Workload | undefined>;
 }
@@ -29,8 +29,6 @@ const STALLED_CLIENT_MS = 10_000;
 /** Serves the one request of a connection and closes it (docs/contract.md, H2). It never rejects. */
 export async function serveConnection(socket: Socket, sourceAddress: string, context: ConnectionContext): Promise<void> {
   const startedAt = context.clock.now();
-  const gone = new AbortController();
-  socket.once("close", () => gone.abort("gone"));
   const reader = createRequestReader(socket, context.clock);
   const head = await reader.readHead();
   if (head === undefined) {
@@ -39,7 +37,7 @@ export async function serveConnection(socket: Socket, sourceAddress: string, con
   }
   const isHead = typeof head !== "number";
   const reply = isHead
-    ? await answerSafely({ head, sourceAddress, readBody: () => reader.readBody(head) }, gone.signal, context)
+    ? await answerSafely({ head, sourceAddress, readBody: () => reader.readBody(head), untilGone: () => goneSignal(socket) }, context)
     : ownReply(head, "GET", "BAD", "malformed", context);
   const isWhole = await send(socket, reply, context.clock);
   const durationMs = context.clock.now() - startedAt;
@@ -56,9 +54,9 @@ async function workloadToTell({ told, workload }: Reply, address: string, { spea
 }
 
 /** The one catch: a bug ends this request and no other. The container never sees its message. */
-async function answerSafely(request: ImdsRequest, isGone: AbortSignal, context: ConnectionContext): Promise<RoutedReply> {
+async function answerSafely(request: ImdsRequest, context: ConnectionContext): Promise<RoutedReply> {
   try {
-    return await context.answer(request, isGone);
+    return await context.answer(request);
   } catch (error) {
     const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
     context.emit({ kind: "bug", where: "gateway", message, stack });
@@ -89,11 +87,14 @@ async function send(socket: Socket, { body }: Reply, clock: Clock): Promise<bool
 /** Relays an answer as its bytes come. One that does not reach its end is cut with a reset, so that nobody takes it for whole. */
 async function relay(exchange: Exchange, socket: Socket, clock: Clock): Promise<boolean> {
   const close = () => exchange.close();
+  let isGone: AbortSignal | undefined;
   socket.once("close", close);
   try {
     socket.write(exchange.headBytes);
     for await (const piece of exchange.body) {
-      if (!socket.write(piece)) await drained(socket, clock);
+      if (socket.write(piece)) continue;
+      isGone ??= goneSignal(socket);
+      await drained(socket, clock, isGone);
     }
     return !socket.destroyed;
   } catch {
@@ -104,35 +105,47 @@ async function relay(exchange: Exchange, socket: Socket, clock: Clock): Promise<
   }
 }
 
-async function drained(socket: Socket, clock: Clock): Promise<void> {
-  const stalled = new AbortController();
-  const cancel = clock.after(STALLED_CLIENT_MS, () => stalled.abort());
+/** Waits for a slow client; rejects when it has stalled for too long or is gone. */
+async function drained(socket: Socket, clock: Clock, isGone: AbortSignal): Promise<void> {
+  const cancel = clock.after(STALLED_CLIENT_MS, () => socket.resetAndDestroy());
   try {
-    await once(socket, "drain", { signal: AbortSignal.any([stalled.signal, closedSignal(socket)]) });
+    await once(socket, "drain", { signal: isGone });
   } finally {
     cancel();
   }
 }
 
-function closedSignal(socket: Socket): AbortSignal {
-  const closed = new AbortController();
-  if (socket.destroyed) closed.abort();
-  socket.once("close", () => closed.abort());
-  return closed.signal;
+/** Aborts when the client is gone. Costs more than most of a request, so it is made where something must be cancelled. */
+function goneSignal(socket: Socket): AbortSignal {
+  const gone = new AbortController();
+  if (socket.destroyed) gone.abort("gone");
+  else socket.once("close", () => gone.abort("gone"));
+  return gone.signal;
 }
 
-/** Ends our side and reads on for a while: closing with unread input would send a reset and cut the answer. */
+/**
+ * Ends our side and reads on for a while: closing with unread input would send a reset and cut the answer. Until the last byte is
+ * with the kernel, a reader that stalls is cut with a reset, like in `relay`.
+ */
 function linger(socket: Socket, clock: Clock): void {
+  let cancel = clock.after(STALLED_CLIENT_MS, () => socket.resetAndDestroy());
+  socket.once("close", () => cancel());
+  socket.once("finish", () => {
+    cancel();
+    cancel = clock.after(LINGER_MS, () => socket.destroy());
+    discardInput(socket);
+  });
+  socket.end();
+}
+
+/** Reads what a client still sends after its answer, to its end or to a limit. */
+function discardInput(socket: Socket): void {
   let seen = 0;
-  const stop = () => socket.destroy();
-  const cancel = clock.after(LINGER_MS, stop);
-  socket.once("close", cancel);
   socket.on("data", (bytes: Buffer) => {
     seen += bytes.length;
-    if (seen > LINGER_BYTES) stop();
+    if (seen > LINGER_BYTES) socket.destroy();
   });
-  socket.once("end", () => (socket.writableFinished ? stop() : socket.once("finish", stop)));
-  socket.end();
+  socket.once("end", () => socket.destroy());
   socket.resume();
 }
 

@@ -1,6 +1,7 @@
 import type { Socket } from "node:net";
 import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
+import { nextPiece } from "../next-piece.ts";
 import { createBodyCollector } from "./request-body.ts";
 import { HEAD_START, type HeadScan, parseRequestHead, type RefusedStatus, type RequestHead, scanHead } from "./request-head.ts";
 
@@ -18,13 +19,14 @@ export interface RequestReader {
   readBody(head: RequestHead): Promise<Buffer | 400 | 413 | undefined>;
 }
 
+/** Reads from `socket`. A client that is too slow is cut off: the socket is destroyed. */
 export function createRequestReader(socket: Socket, clock: Clock): RequestReader {
   let unread: Buffer = Buffer.alloc(0);
 
-  async function collectHead(signal: AbortSignal): Promise<Buffer | RefusedStatus | undefined> {
+  async function collectHead(): Promise<Buffer | RefusedStatus | undefined> {
     let found: HeadScan = HEAD_START;
     while (found.kind === "more") {
-      const piece = await nextPiece(socket, signal);
+      const piece = await nextPiece(socket);
       if (!piece) return undefined;
       unread = unread.length === 0 ? piece : Buffer.concat([unread, piece]);
       found = scanHead(unread, found.scan);
@@ -35,9 +37,17 @@ export function createRequestReader(socket: Socket, clock: Clock): RequestReader
     return head;
   }
 
+  /** What `work` reads; the socket is destroyed, which ends it, after `ms` milliseconds. */
+  async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+    const cancel = clock.after(ms, () => socket.destroy());
+    const result = await work;
+    cancel();
+    return result;
+  }
+
   return {
     async readHead() {
-      const bytes = await withDeadline(clock, HEAD_MS, collectHead);
+      const bytes = await within(HEAD_MS, collectHead());
       return Buffer.isBuffer(bytes) ? parseRequestHead(bytes) : bytes;
     },
     async readBody(head) {
@@ -48,40 +58,9 @@ export function createRequestReader(socket: Socket, clock: Clock): RequestReader
         const state = collector.push(piece);
         if (state === "complete") return collector.bytes();
         if (state !== "more") return state;
-        piece = await withDeadline(clock, BODY_IDLE_MS, (signal) => nextPiece(socket, signal));
+        piece = await within(BODY_IDLE_MS, nextPiece(socket));
       }
       return undefined;
     },
   };
-}
-
-async function withDeadline<T>(clock: Clock, ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const deadline = new AbortController();
-  const cancel = clock.after(ms, () => deadline.abort());
-  try {
-    return await work(deadline.signal);
-  } finally {
-    cancel();
-  }
-}
-
-/** The next bytes of the socket; undefined at its end, when it is gone, or when `signal` aborts. */
-function nextPiece(socket: Socket, signal: AbortSignal): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    const settle = (piece: Buffer | undefined) => {
-      socket.off("readable", look).off("end", end).off("close", end);
-      signal.removeEventListener("abort", end);
-      resolve(piece);
-    };
-    const end = () => settle(undefined);
-    const look = () => {
-      const piece: unknown = socket.read();
-      if (Buffer.isBuffer(piece)) settle(piece);
-      else if (socket.readableEnded || socket.destroyed) end();
-    };
-    socket.on("readable", look).on("end", end).on("close", end);
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
-    else look();
-  });
 }

@@ -60,9 +60,15 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       for (const server of servers) server.close();
       for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
       await within(context.clock, DRAIN_MS, Promise.all([...open].map(closed)), undefined);
-      for (const socket of open) socket.destroy();
+      for (const socket of open) cutShort(socket);
     },
   };
+}
+
+/** An answer that is not out yet ends in a reset, so that nobody takes it for whole. */
+function cutShort(socket: Socket): void {
+  if (socket.writableFinished) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 async function listenOn(server: Server, endpoint: Endpoint): Promise<Endpoint> {
