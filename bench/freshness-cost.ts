@@ -20,13 +20,14 @@ const CALLS = 50;
 /** Measures on the living process `pid`, whose network namespace owns `address`. Throws when the check does not find it fresh. */
 export function measureFreshness(pid: number, address: string): FreshnessCost {
   const processTable = procProcessTable("/proc");
-  const startTime = processTable.startTime(pid) ?? "";
+  const startTime = String(processTable.startTime(pid));
+  const owned = processTable.ownedAddresses(pid);
   const workload = { kind: "container" as const, name: "web", id: "", image: undefined, labels: {}, networks: [], addresses: [address] };
   const claimant = { workload, pid, startTime, startedAt: "" };
   const verdict = freshnessOf(processTable, claimant, address);
   if (verdict !== "fresh") throw new Error(`the process ${pid} with ${address} is ${verdict}`);
   return {
-    addresses: processTable.ownedAddresses(pid)?.size ?? 0,
+    addresses: typeof owned === "object" ? owned.size : 0,
     fibTrieBytes: readFileSync(`/proc/${pid}/net/fib_trie`).length,
     startTimeMicros: microsOf(() => processTable.startTime(pid)),
     ownedAddressesMicros: microsOf(() => processTable.ownedAddresses(pid)),

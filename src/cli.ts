@@ -5,6 +5,7 @@ import type { Command, CommandIo } from "./commands/command.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { rulesCommand } from "./commands/rules.ts";
 import { runCommand } from "./commands/run.ts";
+import { selftestCommand } from "./commands/selftest.ts";
 import { simCommand } from "./commands/sim.ts";
 import { versionCommand } from "./commands/version.ts";
 import { ImdsgateError } from "./errors.ts";
@@ -55,7 +56,7 @@ async function main(words: readonly string[], io: CommandIo): Promise<number> {
         `${message}\n  see  ${["imdsgate", ...words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 1)].join(" ")} --help`,
       );
     });
-  const parser = add(add(add(add(add(base, runCommand), demoCommand), rulesCommand), versionCommand), simCommand);
+  const parser = add(add(add(add(add(add(base, runCommand), demoCommand), rulesCommand), selftestCommand), versionCommand), simCommand);
   try {
     await parser.parseAsync([...words]);
     return exitCode;

@@ -10,6 +10,7 @@ import { ImdsgateError } from "./errors.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
 import { answer, OWN_QUESTION, type Rooms } from "./gateway/answer.ts";
 import type { ConnectionContext } from "./gateway/connection.ts";
+import { createImdsRate, UNLIMITED } from "./gateway/imds-rate.ts";
 import { createImdsTokens } from "./gateway/imds-token.ts";
 import { createLimits } from "./gateway/limits.ts";
 import { passThrough } from "./gateway/pass-through.ts";
@@ -19,7 +20,7 @@ import { createIdentity } from "./identity/attestor.ts";
 import type { Workload } from "./identity/workload.ts";
 import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
-import { decide, type Policy } from "./policy/decide.ts";
+import { decide, type Policy, requiresImdsv2 } from "./policy/decide.ts";
 import { externalRedirect } from "./rules/external.ts";
 import { createRules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
@@ -109,7 +110,7 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
   const imds = createImdsClient(upstream);
   const base = createBaseCredentials({ operatorCredentials: world.operatorCredentials, imds, clock, emit });
-  const { region, account, policy, deniedPaths, unknown } = config;
+  const { region, account, policy, deniedPaths, unknown, unbound } = config;
   const hostFacts = createHostFacts({ region, account, isAccountNeeded: hasBareRole(policy), imds, base, sts, clock, random, emit });
   const leases = new Leases({ mint: createMint({ sts, base, hostFacts: hostFacts.current, clock, emit }), clock, random, emit });
   const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
@@ -125,8 +126,15 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   identity.onWorkload(prefetch.seen);
   identity.onGone(prefetch.gone);
 
-  const forward: Rooms["forward"] = ({ head, untilGone }, body) => passThrough(head, body, upstream, untilGone());
-  const rooms = { clock, identity, decide: decideNow, leases, tokens: createImdsTokens(imds, clock), forward, deniedPaths, unknown };
+  const rate = config.imdsRate === undefined ? UNLIMITED : createImdsRate(config.imdsRate, clock);
+  const forward: Rooms["forward"] = async ({ head, sourceAddress, untilGone }, body, kind) =>
+    (await rate.turn(kind, sourceAddress)) ? passThrough(head, body, upstream, untilGone()) : undefined;
+  const tokens = createImdsTokens({ ask: async (question) => ((await rate.turn("other", PROBE)) ? imds.ask(question) : noTurn()) }, clock);
+  const imdsv2 = {
+    isAskedOfAnyone: policy.requireImdsv2 || policy.bindings.some(({ requireImdsv2 }) => requireImdsv2 === true),
+    isAskedOf: (workload: Workload | undefined) => requiresImdsv2(workload, policy),
+  };
+  const rooms = { clock, identity, decide: decideNow, leases, tokens, forward, deniedPaths, unknown, unbound, imdsv2 };
   const selfCheck = createSelfCheck(random);
   const answerOne: ConnectionContext["answer"] = async (request) => {
     if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
@@ -138,6 +146,13 @@ function buildRooms(config: Config, world: World, emit: Emit) {
   };
   const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne, speakerOf }, createLimits(identity.isListed));
   return { identity, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
+}
+
+/** All token probes have their turns together: they are remembered, so that no container causes many. */
+const PROBE = "token probe";
+
+function noTurn(): never {
+  throw new ImdsgateError("UPSTREAM_UNAVAILABLE", "the real IMDS was not asked: --imds-rate left no turn for 5 s");
 }
 
 function upstreamIsSelf(upstream: Endpoint): ImdsgateError {

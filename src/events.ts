@@ -91,3 +91,9 @@ export type RefusalReason =
   | "sts-unavailable"
   | "upstream-unavailable"
   | "bug";
+
+/** An unforeseen throw as an event; `where` names the room. */
+export function bugEvent(where: string, error: unknown): ImdsgateEvent {
+  const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
+  return { kind: "bug", where, message, stack };
+}

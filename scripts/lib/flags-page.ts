@@ -23,6 +23,7 @@ bind:
   - match: label:team=partner
     role: partner
     externalId: partner-7f3a
+    requireImdsv2: true
   - ip:192.168.122.0/24=build
 defaultRole: none
 account: "111122223333"
@@ -35,12 +36,15 @@ dockerSocket: /var/run/docker.sock
 workload:
   - build-vm=192.168.122.10
 unknown: metadata-only
+unbound: metadata-only
 procRoot: /proc
 listen:
   - 0.0.0.0:18169
   - "[::]:18169"
 listenUnprotected: false
 upstream: http://169.254.169.254
+requireImdsv2: false
+imdsRate: 100/s
 denyPath:
   - user-data
   - meta-data/tags
@@ -58,7 +62,7 @@ logFormat: json
 export function flagsPage(): string {
   const groups = [...Map.groupBy(RUN_FLAGS, ({ group }) => group)];
   const sections = groups.map(([group, flags]) => `## ${group}\n\n${tableOf(flags)}`);
-  const example = `## A whole file\n\nIn the file \`role\` is a map, and a binding may be a map too, with an external id of its own.\n\n\`\`\`yaml\n${EXAMPLE_FILE}\`\`\`\n`;
+  const example = `## A whole file\n\nIn the file \`role\` is a map, and a binding may be a map too, with an external id and a word on IMDSv2 of its own.\n\n\`\`\`yaml\n${EXAMPLE_FILE}\`\`\`\n`;
   return [INTRODUCTION, ...sections, example].join("\n");
 }
 

@@ -28,7 +28,8 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     .positional("action", {
       choices: ["show", "apply", "remove"] as const,
       demandOption: true,
-      describe: "show: print what would be loaded, as any user. apply: close the metadata service to containers. remove: open it again",
+      describe:
+        "show: print what would be loaded, as any user. apply: close the metadata service to containers; a redirect that stands is kept. remove: open it again",
     })
     .option("all", { type: "boolean", default: false, describe: "The redirect to the gateway too, not the closed part alone" })
     .option("rules", { type: "string", requiresArg: true, describe: "BACKEND: auto, nftables or iptables [default: auto]" })
@@ -58,7 +59,7 @@ export async function runRules(args: RulesArguments, io: CommandIo, run: RunComm
   const rules = await createRules(run, wishFrom(config), config.interfaces);
   io.err(`${rules.backend}: ${rules.reason}\n`);
   const wanted = { parts: args.all ? "all" : "closed", gatewayPort: portFrom(config) } as const;
-  return args.action === "show" ? showRules(rules, wanted, io) : applyRules(rules, wanted, io);
+  return args.action === "show" ? showRules(rules, wanted, io) : applyRules(rules, await withStandingRedirect(rules, wanted, io), io);
 }
 
 interface Wanted {
@@ -69,6 +70,17 @@ interface Wanted {
 async function showRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
   io.out(await rules.render(parts, gatewayPort));
   return 0;
+}
+
+/** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
+async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo): Promise<Wanted> {
+  const standing = wanted.parts === "closed" ? await rules.redirectPort() : undefined;
+  if (standing === undefined) return wanted;
+  const instead = standing === wanted.gatewayPort ? "" : ` (--listen says ${wanted.gatewayPort}: with --all it would lead there)`;
+  io.err(
+    `The redirect to port ${standing} stands and is kept, for a gateway may run there${instead}. imdsgate rules remove takes it out.\n`,
+  );
+  return { parts: "all", gatewayPort: standing };
 }
 
 async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {

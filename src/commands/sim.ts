@@ -18,6 +18,8 @@ export interface SimArguments {
   readonly refuse: readonly string[];
   /** A text that every secret of the embedded STS carries. */
   readonly canary: string;
+  /** How many seconds the sessions of the embedded STS last; undefined for as long as they are asked for. */
+  readonly life?: number | undefined;
 }
 
 /** `imdsgate sim imds|sts --listen HOST:PORT`: one embedded service until SIGTERM. The demonstration starts it; not in the main help. */
@@ -39,7 +41,8 @@ export const simCommand: Command<SimArguments> = {
         default: [] as string[],
         describe: "sts: a role ARN that nobody may assume (repeatable)",
       })
-      .option("canary", { type: "string", default: "", describe: "sts: a text that every secret carries" }),
+      .option("canary", { type: "string", default: "", describe: "sts: a text that every secret carries" })
+      .option("life", { type: "number", describe: "sts: how many seconds a session lasts, whatever is asked for" }),
   run: runSim,
 };
 
@@ -72,6 +75,7 @@ function startEmbeddedSts(listen: Endpoint, args: SimArguments) {
     baseCallerArn: SIM_INSTANCE_ARN,
     assumable: (_callerArn, roleArn) => !args.refuse.includes(roleArn),
     canary: args.canary,
+    ...(args.life === undefined ? {} : { lifeSeconds: args.life }),
   });
 }
 

@@ -1,5 +1,5 @@
 import { hostname } from "node:os";
-import { type Endpoint, endpointText } from "../address.ts";
+import type { Endpoint } from "../address.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
 import { type Parsed, parsedOrThrow } from "../parsed.ts";
@@ -10,7 +10,19 @@ import { parseRoleBinding, type RoleBinding } from "../policy/role-binding.ts";
 import { durationWarning, parseDuration, parseExternalId } from "../policy/session-limits.ts";
 import { DEFAULT_SESSION_NAME, parseSessionName } from "../policy/session-name.ts";
 import { readConfigFile } from "./config-file.ts";
-import { isLoopback, parseListen, parseProcRoot, parseRegion, parseSocket, parseUpstream, parseUrl, parseWorkload } from "./places.ts";
+import { refuseContradictions } from "./contradictions.ts";
+import {
+  parseInterface,
+  parseListen,
+  parseProcRoot,
+  parseRate,
+  parseRegion,
+  parseSocket,
+  parseSwitch,
+  parseUpstream,
+  parseUrl,
+  parseWorkload,
+} from "./places.ts";
 import { gatherSettings, type Setting, type Settings } from "./settings.ts";
 
 /** All that a run is told, checked. Made by `parseConfig`; past it nothing is checked again. */
@@ -31,6 +43,9 @@ export interface Config {
   readonly dockerSocket: string;
   readonly deniedPaths: readonly DeniedPath[];
   readonly unknown: "metadata-only" | "deny";
+  readonly unbound: "metadata-only" | "no-tokens";
+  /** Requests to the real IMDS a second; undefined: no limit. */
+  readonly imdsRate: number | undefined;
   readonly procRoot: string;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly logFormat: "auto" | "json" | "pretty";
@@ -63,16 +78,14 @@ export function parseConfig({ flags, environment }: ConfigInput): Config {
     dockerSocket: textOf(settings, "docker-socket") ?? parseSocket(environment["DOCKER_HOST"]),
     deniedPaths: listOf(settings, "deny-path", parseDeniedPath),
     unknown: choiceOf(settings, "unknown", ["metadata-only", "deny"]),
+    unbound: choiceOf(settings, "unbound", ["metadata-only", "no-tokens"]),
+    imdsRate: oneOf(settings, "imds-rate", parseRate),
     procRoot: oneOf(settings, "proc-root", parseProcRoot) ?? "/proc",
     logLevel: choiceOf(settings, "log-level", ["debug", "info", "warn", "error"], "info"),
     logFormat: choiceOf(settings, "log-format", ["auto", "json", "pretty"]),
     warnings: warningsFor(policy, environment["DOCKER_HOST"]),
   };
-  refuseStrayExternalIds(policy);
-  refuseOpenListener(config, settings);
-  refuseUnreachableListener(config);
-  refuseLoopbackWorkloads(config);
-  refuseSharedAddresses(config);
+  refuseContradictions(config, switchOf(settings, "listen-unprotected"));
   return config;
 }
 
@@ -105,13 +118,18 @@ function policyFrom(settings: Settings): Policy {
     durationSeconds: oneOf(settings, "duration", parseDuration) ?? 3_600,
     externalIds,
     host: hostname(),
+    requireImdsv2: switchOf(settings, "require-imdsv2"),
   };
 }
 
 function bindingFrom(setting: Setting, aliases: ReadonlyMap<string, RoleArn>): RoleBinding {
   const binding = parsed(setting, (text) => parseRoleBinding(text, aliases));
-  const { externalId } = setting;
-  return externalId === undefined ? binding : { ...binding, externalId: parsed({ ...setting, text: externalId }, parseExternalId) };
+  const { externalId, requireImdsv2 } = setting;
+  return {
+    ...binding,
+    externalId: externalId === undefined ? undefined : parsed({ ...setting, text: externalId }, parseExternalId),
+    requireImdsv2: requireImdsv2 === undefined ? undefined : parsed({ ...setting, text: requireImdsv2 }, parseSwitch),
+  };
 }
 
 /** `ROLE=ID`: the role ends at the first `=`; one whose name holds `=` needs an alias. */
@@ -125,15 +143,6 @@ function parseRoleAndId(text: string): Parsed<readonly [string, string]> {
       example: "app=partner-7f3a",
     };
   return "problem" in id ? id : { value: [text.slice(0, split), id.value] };
-}
-
-function parseInterface(text: string): Parsed<string> {
-  if (/^(\*|[A-Za-z0-9_.][A-Za-z0-9_.@:-]{0,14}\*?)$/.test(text)) return { value: text };
-  return {
-    problem: `${JSON.stringify(text)} is no interface name`,
-    allowed: "a name of up to 15 letters, digits and _.@:-, * only at its end",
-    example: "br-*",
-  };
 }
 
 function listenFrom(settings: Settings): readonly Endpoint[] {
@@ -152,56 +161,6 @@ function listenFrom(settings: Settings): readonly Endpoint[] {
     );
   }
   return listen;
-}
-
-/** An external id for a role that nothing gives would never be sent, and that role's session would be made without it. */
-function refuseStrayExternalIds({ externalIds, bindings, defaultRole }: Policy): void {
-  const roles = [...bindings.map(({ role }) => role), ...(defaultRole ? [defaultRole] : [])];
-  const written = new Set(roles.flatMap((role) => [role.text, ...(role.kind === "arn" ? [role.role.arn] : [])]));
-  for (const key of externalIds.keys()) {
-    if (!written.has(key))
-      throw new ImdsgateError(
-        "CONFIG_INVALID",
-        `--external-id: no binding gives the role ${JSON.stringify(key)}; write it as the binding does`,
-      );
-  }
-}
-
-/** Without rules nothing keeps others from the gateway's port (docs/contract.md, A2 knows no other identity than the address). */
-function refuseOpenListener({ rules, listen }: Config, settings: Settings): void {
-  if (rules !== "none" || switchOf(settings, "listen-unprotected") || listen.every(({ host }) => isLoopback(host))) return;
-  throw new ImdsgateError(
-    "CONFIG_INVALID",
-    "--rules none leaves the gateway's port open to every neighbour; listen on loopback (--listen 127.0.0.1:18169), or say --listen-unprotected",
-  );
-}
-
-/** A redirect lands on the address of the interface that the packet came in by, never on loopback. */
-function refuseUnreachableListener({ rules, listen }: Config): void {
-  const loopback = listen.find(({ host }) => isLoopback(host));
-  if (rules === "none" || rules === "external" || !loopback) return;
-  throw new ImdsgateError(
-    "CONFIG_INVALID",
-    `--listen ${endpointText(loopback)}: the redirect never leads to loopback; listen on 0.0.0.0 and [::], the rules guard the port, or say --rules none`,
-  );
-}
-
-function refuseSharedAddresses({ workloads }: Config): void {
-  const shared = workloads.find(({ address }, k) => workloads.findIndex((other) => other.address === address) !== k);
-  if (shared)
-    throw new ImdsgateError(
-      "CONFIG_INVALID",
-      `--workload ${shared.name}=${shared.address}: another workload has that address; one address is one workload`,
-    );
-}
-
-function refuseLoopbackWorkloads({ rules, workloads }: Config): void {
-  const loopback = workloads.find(({ address }) => isLoopback(address));
-  if (rules === "none" || !loopback) return;
-  throw new ImdsgateError(
-    "CONFIG_INVALID",
-    `--workload ${loopback.name}=${loopback.address}: a loopback address is a workload only with --rules none`,
-  );
 }
 
 function listOf<T>(settings: Settings, name: string, parse: (text: string) => Parsed<T>): readonly T[] {
@@ -230,11 +189,7 @@ function textOf(settings: Settings, name: string): string | undefined {
 }
 
 function switchOf(settings: Settings, name: string): boolean {
-  const parse = (text: string): Parsed<boolean> =>
-    text === "true" || text === "false"
-      ? { value: text === "true" }
-      : { problem: `${JSON.stringify(text)} is neither`, allowed: "true or false", example: "true" };
-  return oneOf(settings, name, parse) ?? false;
+  return oneOf(settings, name, parseSwitch) ?? false;
 }
 
 /** The value of a setting with choices; `fallback` is the first choice unless given. */

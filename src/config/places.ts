@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { canonicalAddress, type Endpoint, isInBlock } from "../address.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
+import { isInterfacePattern } from "../interface-name.ts";
 import type { Parsed } from "../parsed.ts";
 
 /** Reads `HOST:PORT` to listen on: an address, IPv6 in brackets. */
@@ -45,6 +46,29 @@ export function parseUrl(text: string): Parsed<string> {
 export function parseRegion(text: string): Parsed<string> {
   if (/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return { value: text };
   return { problem: `${JSON.stringify(text)} is no Region`, allowed: "small letters, digits and -", example: "eu-central-1" };
+}
+
+/** Reads how many requests a second: `100/s`, or the number alone. */
+export function parseRate(text: string): Parsed<number> {
+  const [, number = ""] = /^([1-9]\d{0,3})(?:\/s)?$/.exec(text) ?? [];
+  if (number !== "") return { value: Number(number) };
+  return { problem: `${JSON.stringify(text)} is no rate`, allowed: "1 to 9999 requests a second", example: "100/s" };
+}
+
+/** Reads which interfaces are redirected. */
+export function parseInterface(text: string): Parsed<string> {
+  if (isInterfacePattern(text)) return { value: text };
+  return {
+    problem: `${JSON.stringify(text)} is no interface name`,
+    allowed: "a name of up to 15 letters, digits and _.@:-, * only at its end",
+    example: "br-*",
+  };
+}
+
+/** Reads `true` or `false`. */
+export function parseSwitch(text: string): Parsed<boolean> {
+  if (text === "true" || text === "false") return { value: text === "true" };
+  return { problem: `${JSON.stringify(text)} is neither`, allowed: "true or false", example: "true" };
 }
 
 /** Reads where the host's /proc is: without it no container could ever be proven. */

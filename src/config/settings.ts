@@ -8,6 +8,7 @@ export interface Setting {
   readonly text: string;
   /** Of a binding in the file. */
   readonly externalId?: string;
+  readonly requireImdsv2?: string;
 }
 
 /** For each flag's name all values that count; none where nobody set it. */
@@ -60,17 +61,18 @@ function fromFile(flag: Flag, file: ConfigFile | undefined): readonly Setting[] 
   );
 }
 
-/** `{match, role, externalId}` of the file's `bind` list. */
+/** `{match, role, externalId, requireImdsv2}` of the file's `bind` list. */
 function bindingOf(entry: Readonly<Record<string, unknown>>, origin: string): Setting {
-  const stranger = Object.keys(entry).find((key) => !["match", "role", "externalId"].includes(key));
+  const stranger = Object.keys(entry).find((key) => !["match", "role", "externalId", "requireImdsv2"].includes(key));
   if (stranger !== undefined) {
     throw new ImdsgateError(
       "CONFIG_INVALID",
-      `${origin}: unknown key ${JSON.stringify(stranger)} in a binding; allowed: match, role, externalId`,
+      `${origin}: unknown key ${JSON.stringify(stranger)} in a binding; allowed: match, role, externalId, requireImdsv2`,
     );
   }
   const text = `${plainText(entry["match"], origin)}=${plainText(entry["role"], origin)}`;
-  return entry["externalId"] === undefined ? { origin, text } : { origin, text, externalId: plainText(entry["externalId"], origin) };
+  const extra = (key: string) => (entry[key] === undefined ? {} : { [key]: plainText(entry[key], origin) });
+  return { origin, text, ...extra("externalId"), ...extra("requireImdsv2") };
 }
 
 function plainText(value: unknown, origin: string): string {

@@ -5,7 +5,7 @@ import type { ImdsClient } from "../imds-client.ts";
 import type { HostFacts } from "../policy/decide.ts";
 import type { Sts } from "./assume-role.ts";
 import { backoffMs } from "./backoff.ts";
-import type { BaseCredentialSource } from "./base-credentials.ts";
+import { type BaseCredentialSource, baseInTime } from "./base-credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import { openImdsSession } from "./imds-session.ts";
 import { partitionOf } from "./partition.ts";
@@ -32,6 +32,8 @@ export interface HostFactsSource {
 }
 
 const CALL_MS = 5_000;
+/** Two questions to IMDS, each with its own limits; this one is for what hangs nevertheless. */
+const REGION_MS = 10_000;
 
 /** Region: as given, else the upstream's placement/region. Account: as given, else that of imdsgate's own credentials. */
 export function createHostFacts(parts: HostFactsParts): HostFactsSource {
@@ -48,7 +50,7 @@ export function createHostFacts(parts: HostFactsParts): HostFactsSource {
   /** Whether the fact is known now; if not, it is told why. */
   const lookUp = async (fact: "region" | "account", signal: AbortSignal): Promise<boolean> => {
     try {
-      facts = { ...facts, ...(facts.region === undefined ? await placeOf(parts.imds) : await callerOf(parts, facts.region, signal)) };
+      facts = { ...facts, ...(facts.region === undefined ? await placeOf(parts, signal) : await callerOf(parts, facts.region, signal)) };
       return true;
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
@@ -71,9 +73,13 @@ export function createHostFacts(parts: HostFactsParts): HostFactsSource {
 }
 
 /** Region and partition of the instance that the upstream speaks for. */
-async function placeOf(imds: ImdsClient): Promise<Partial<HostFacts>> {
-  const read = await openImdsSession(imds);
-  const region = await read("/latest/meta-data/placement/region");
+async function placeOf({ imds, clock }: HostFactsParts, signal: AbortSignal): Promise<Partial<HostFacts>> {
+  const late = () =>
+    new ImdsgateError("HOST_FACTS_UNKNOWN", `the upstream IMDS named no Region within ${REGION_MS / 1_000} s; set --region`);
+  const region = await withDeadline({ clock, ms: REGION_MS, signal, late }, async (ended) => {
+    const read = await openImdsSession(imds, ended);
+    return read("/latest/meta-data/placement/region");
+  });
   if (region !== undefined && /^[a-z]{2,8}(-[a-z0-9]{1,16}){1,4}$/.test(region)) return { region, partition: partitionOf(region) };
   throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the upstream IMDS names no Region; set --region");
 }
@@ -81,7 +87,7 @@ async function placeOf(imds: ImdsClient): Promise<Partial<HostFacts>> {
 /** Account and partition of the caller: `arn:aws:sts::111122223333:assumed-role/host/i-0abc`. */
 async function callerOf({ sts, base, clock }: HostFactsParts, region: string, signal: AbortSignal): Promise<Partial<HostFacts>> {
   const late = () => new ImdsgateError("STS_UNAVAILABLE", `GetCallerIdentity had no answer within ${CALL_MS / 1_000} s`);
-  const credentials = await base.current();
+  const credentials = await baseInTime(base.current, clock, signal);
   const arn = await withDeadline({ clock, ms: CALL_MS, signal, late }, (ended) => sts.callerArn(credentials, region, ended));
   const [, partition, account] = /^arn:(aws[a-z-]*):(?:iam|sts)::(\d{12}):/.exec(arn) ?? [];
   if (partition === undefined || account === undefined) {

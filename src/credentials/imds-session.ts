@@ -1,3 +1,4 @@
+import type { Field } from "../answer-head.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { ImdsAnswer, ImdsClient, ImdsQuestion } from "../imds-client.ts";
 
@@ -11,18 +12,15 @@ const OWN_FIELDS: ImdsQuestion["fields"] = [
   ["Accept", "*/*"],
 ];
 
-/** Takes an IMDSv2 token for our own questions. There is no way back to IMDSv1: no token, no answer. */
-export async function openImdsSession(imds: ImdsClient): Promise<ReadItem> {
-  const granted = await imds.ask({
-    method: "PUT",
-    target: "/latest/api/token",
-    fields: [...OWN_FIELDS, ["X-aws-ec2-metadata-token-ttl-seconds", `${TTL_SECONDS}`]],
-  });
+/** Takes an IMDSv2 token for our own questions, which end when `signal` aborts. There is no way back to IMDSv1: no token, no answer. */
+export async function openImdsSession(imds: ImdsClient, signal: AbortSignal): Promise<ReadItem> {
+  const ask = (method: "GET" | "PUT", target: string, field: Field) => imds.ask({ method, target, fields: [...OWN_FIELDS, field] }, signal);
+  const granted = await ask("PUT", "/latest/api/token", ["X-aws-ec2-metadata-token-ttl-seconds", `${TTL_SECONDS}`]);
   const imdsToken = textOf(granted);
   if (granted.head.status !== 200 || !/^[\x21-\x7e]{1,1024}$/.test(imdsToken)) throw unusable("PUT /latest/api/token", granted);
 
   return async (path) => {
-    const answer = await imds.ask({ method: "GET", target: path, fields: [...OWN_FIELDS, ["X-aws-ec2-metadata-token", imdsToken]] });
+    const answer = await ask("GET", path, ["X-aws-ec2-metadata-token", imdsToken]);
     if (answer.head.status === 404) return undefined;
     if (answer.head.status !== 200) throw unusable(`GET ${path}`, answer);
     return textOf(answer);

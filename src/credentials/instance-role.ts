@@ -6,8 +6,8 @@ import { openImdsSession } from "./imds-session.ts";
 const ROOT = "/latest/meta-data/iam/security-credentials/";
 
 /** The credentials of the instance's own role, by IMDSv2 alone. Rejects with BASE_CREDENTIALS_UNAVAILABLE or UPSTREAM_UNAVAILABLE. */
-export async function instanceRoleCredentials(imds: ImdsClient): Promise<BaseCredentials> {
-  const read = await openImdsSession(imds);
+export async function instanceRoleCredentials(imds: ImdsClient, signal: AbortSignal): Promise<BaseCredentials> {
+  const read = await openImdsSession(imds, signal);
   const listing = (await read(ROOT)) ?? "";
   const [name = ""] = listing.split("\n");
   if (!/^[\w+=,.@-]{1,64}$/.test(name)) throw unavailable("the instance has no role; attach one, or give imdsgate keys (AWS_PROFILE)");

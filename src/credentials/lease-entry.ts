@@ -1,5 +1,5 @@
 import type { Cancel } from "../clock.ts";
-import { ImdsgateError } from "../errors.ts";
+import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Grant } from "../policy/decide.ts";
 import { backoffMs } from "./backoff.ts";
 import { type Lease, type LeaseOutcome, type LeaseState, leaseKey, leaseState, renewalAt } from "./lease.ts";
@@ -58,8 +58,12 @@ export function noteLease(entry: LeaseEntry, lease: Lease, jitter: number): void
   entry.deniedAt = undefined;
 }
 
-/** Takes in a flight's failure. The lease stays: an unexpired one is served whatever STS says now (docs/contract.md, 11). */
+/**
+ * Takes in a flight's failure. The lease stays: an unexpired one is served whatever STS says now (docs/contract.md, 11). A flight that
+ * did not begin, since the Region is not known yet, is none: it leaves nothing to wait for.
+ */
 export function noteFailure(entry: LeaseEntry, error: unknown, now: number, random: () => number): void {
+  if (hasCode(error, "HOST_FACTS_UNKNOWN")) return;
   const isDenied = error instanceof ImdsgateError && (error.code === "STS_DENIED" || error.code === "STS_INVALID");
   entry.failures += 1;
   entry.deniedAt = isDenied ? now : undefined;

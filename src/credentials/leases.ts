@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { type Clock, sleep, within } from "../clock.ts";
 import { ImdsgateError } from "../errors.ts";
-import type { Emit } from "../events.ts";
+import { bugEvent, type Emit } from "../events.ts";
 import type { Grant } from "../policy/decide.ts";
 import { type LeaseOutcome, leaseKey } from "./lease.ts";
 import { type LeaseEntry, newEntry, nextFlightAt, noteFailure, noteLease, outcomeOf, stateOf } from "./lease-entry.ts";
@@ -137,9 +137,7 @@ export class Leases {
 
   #noteFailure(entry: LeaseEntry, error: unknown): void {
     noteFailure(entry, error, this.#now(), this.#parts.random);
-    if (error instanceof ImdsgateError) return;
-    const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-    this.#parts.emit({ kind: "bug", where: "leases", message, stack });
+    if (!(error instanceof ImdsgateError)) this.#parts.emit(bugEvent("leases", error));
   }
 
   /** Sets the one timer of an entry that is still ours. */

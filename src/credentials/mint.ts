@@ -3,7 +3,7 @@ import { type ErrorCode, hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit, StsCallFacts } from "../events.ts";
 import type { Grant, HostFacts } from "../policy/decide.ts";
 import type { AssumeRoleRequest, BaseCredentials, Sts } from "./assume-role.ts";
-import type { BaseCredentialSource } from "./base-credentials.ts";
+import { type BaseCredentialSource, baseInTime } from "./base-credentials.ts";
 import { withDeadline } from "./deadline.ts";
 import type { Lease } from "./lease.ts";
 import { answerProblem } from "./sts-answer.ts";
@@ -28,7 +28,8 @@ const ONE_HOUR_SECONDS = 3_600;
 export function createMint(parts: MintParts): Mint {
   const oneHourRoles = new Set<string>();
   return async (grant, purpose, signal) => {
-    const mintFor = (durationSeconds: number) => assume(parts, { request: requestFor(grant, durationSeconds), purpose, signal });
+    const region = regionOf(parts.hostFacts());
+    const mintFor = (durationSeconds: number) => assume(parts, { request: requestFor(grant, durationSeconds), region, purpose, signal });
     const isCapped = oneHourRoles.has(grant.role.arn);
     try {
       return await mintFor(isCapped ? Math.min(grant.durationSeconds, ONE_HOUR_SECONDS) : grant.durationSeconds);
@@ -40,8 +41,14 @@ export function createMint(parts: MintParts): Mint {
   };
 }
 
+function regionOf({ region }: HostFacts): string {
+  if (region !== undefined) return region;
+  throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the Region is not known yet, so STS can not be asked; set --region or check --upstream");
+}
+
 interface Ask {
   readonly request: AssumeRoleRequest;
+  readonly region: string;
   readonly purpose: MintPurpose;
   readonly signal: AbortSignal;
 }
@@ -59,7 +66,7 @@ async function assume(parts: MintParts, ask: Ask): Promise<Lease> {
   let used: BaseCredentials | undefined;
   const askWith = (load: () => Promise<BaseCredentials>) =>
     told(parts, ask, async () => {
-      used = await withDeadline({ clock: parts.clock, ms: CALL_MS, signal: ask.signal, late: noBaseInTime }, load);
+      used = await baseInTime(load, parts.clock, ask.signal);
       return await callSts(parts, ask, used);
     });
   try {
@@ -71,15 +78,7 @@ async function assume(parts: MintParts, ask: Ask): Promise<Lease> {
   }
 }
 
-function noBaseInTime(): ImdsgateError {
-  return new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", `imdsgate has no credentials of its own: none came within ${CALL_MS / 1_000} s`);
-}
-
-async function callSts({ sts, clock, hostFacts }: MintParts, { request, signal }: Ask, base: BaseCredentials): Promise<Lease> {
-  const { region } = hostFacts();
-  if (region === undefined) {
-    throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the Region is not known yet, so STS can not be asked; set --region or check --upstream");
-  }
+async function callSts({ sts, clock }: MintParts, { request, region, signal }: Ask, base: BaseCredentials): Promise<Lease> {
   const late = () => new ImdsgateError("STS_UNAVAILABLE", `AssumeRole for ${request.roleArn} had no answer within ${CALL_MS / 1_000} s`);
   const answer = await withDeadline({ clock, ms: CALL_MS, signal, late }, (ended) => sts.assumeRole(request, base, region, ended));
   const now = clock.now();
@@ -97,8 +96,8 @@ async function callSts({ sts, clock, hostFacts }: MintParts, { request, signal }
 }
 
 /**
- * Tells each call and how it ended; one that could not be made for want of credentials or a Region is told as unavailable, one
- * that a stop cut short is not told.
+ * Tells each call and how it ended; one that could not be made for want of credentials is told as unavailable, one that a stop cut
+ * short is not told. Nor is one for want of a Region: the event host-facts-missing tells that, and each request may bring one.
  */
 async function told({ clock, emit }: MintParts, { request, purpose, signal }: Ask, act: () => Promise<Lease>): Promise<Lease> {
   const startedAt = clock.now();

@@ -21,55 +21,68 @@ export interface Prefetch {
 /** A workload that is gone for so long is not coming back soon: its lease is renewed no more. */
 const KEEP_MS = 300_000;
 
+interface Present {
+  readonly workload: Workload;
+  /** What it was given when it was last looked at. */
+  readonly grant: Grant | undefined;
+}
+
 export function createPrefetch({ clock, decide, leases }: PrefetchParts): Prefetch {
-  const here = new Map<string, Workload>();
+  const here = new Map<string, Present>();
+  /** The ends of leases that the last workload with such a grant left behind, by lease. */
   const leaving = new Map<string, Cancel>();
 
-  function grantFor(workload: Workload): Grant | undefined {
+  function look(workload: Workload): void {
     const decision = decide(workload);
-    return decision.kind === "grant" ? decision.grant : undefined;
+    const grant = decision.kind === "grant" ? decision.grant : undefined;
+    const before = here.get(keyOf(workload))?.grant;
+    here.set(keyOf(workload), { workload, grant });
+    // An address that came or went can lead to another binding.
+    if (before && !isSame(before, grant)) leave(before);
+    if (!grant) return;
+    stay(grant);
+    leases.prefetch(grant);
   }
 
-  function prefetch(workload: Workload): void {
-    const grant = grantFor(workload);
-    if (grant) leases.prefetch(grant);
+  function stay(grant: Grant): void {
+    leaving.get(leaseKey(grant))?.();
+    leaving.delete(leaseKey(grant));
+  }
+
+  function leave(grant: Grant): void {
+    stay(grant);
+    leaving.set(
+      leaseKey(grant),
+      clock.after(KEEP_MS, () => drop(grant)),
+    );
   }
 
   /** Workloads share a lease where the operator's session names make no difference between them: the last one takes it along. */
-  function drop(workload: Workload): void {
-    leaving.delete(keyOf(workload));
-    const grant = grantFor(workload);
-    const isShared = [...here.values()].some((other) => {
-      const held = grantFor(other);
-      return grant !== undefined && held !== undefined && leaseKey(held) === leaseKey(grant);
-    });
-    if (grant && !isShared) leases.drop(grant);
+  function drop(grant: Grant): void {
+    leaving.delete(leaseKey(grant));
+    const isShared = [...here.values()].some((other) => isSame(grant, other.grant));
+    if (!isShared) leases.drop(grant);
   }
 
   return {
-    seen(workload) {
-      const key = keyOf(workload);
-      leaving.get(key)?.();
-      leaving.delete(key);
-      here.set(key, workload);
-      prefetch(workload);
-    },
+    seen: look,
     gone(workload) {
-      const key = keyOf(workload);
-      if (here.delete(key))
-        leaving.set(
-          key,
-          clock.after(KEEP_MS, () => drop(workload)),
-        );
+      const left = here.get(keyOf(workload));
+      here.delete(keyOf(workload));
+      if (left?.grant) leave(left.grant);
     },
     lookAgain() {
-      for (const workload of here.values()) prefetch(workload);
+      for (const { workload } of [...here.values()]) look(workload);
     },
     stop() {
       for (const cancel of leaving.values()) cancel();
       leaving.clear();
     },
   };
+}
+
+function isSame(grant: Grant, other: Grant | undefined): boolean {
+  return other !== undefined && leaseKey(other) === leaseKey(grant);
 }
 
 function keyOf({ id, name }: Workload): string {

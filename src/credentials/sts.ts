@@ -1,4 +1,4 @@
-import type { STSClient } from "@aws-sdk/client-sts";
+import type { STSClient, STSClientConfig } from "@aws-sdk/client-sts";
 import { ImdsgateError } from "../errors.ts";
 import type { AssumedRole, AssumeRoleRequest, BaseCredentials, Sts } from "./assume-role.ts";
 import { stsFailure } from "./sts-failure.ts";
@@ -8,15 +8,13 @@ import { stsFailure } from "./sts-failure.ts";
  * or what AWS_ENDPOINT_URL_STS says (docs/contract.md, S6). The SDK is loaded at the first call, since that takes 100 ms.
  */
 export function awsSts(endpoint: string | undefined): Sts {
-  const clientFor = clientCache(endpoint);
+  const withClient = clientCache(endpoint);
   return {
     async assumeRole(request, base, region, signal) {
       const action = `AssumeRole for ${request.roleArn}`;
       const { AssumeRoleCommand } = await import("@aws-sdk/client-sts");
-      const client = await clientFor(base, region);
-      const answer = await client.send(new AssumeRoleCommand(inputFor(request)), { abortSignal: signal }).catch((error: unknown) => {
-        throw stsFailure(error, action);
-      });
+      const command = new AssumeRoleCommand(inputFor(request));
+      const answer = await withClient(base, region, (client) => inOurCodes(action, client.send(command, { abortSignal: signal })));
       return {
         accessKeyId: present(answer.Credentials?.AccessKeyId, action),
         secretAccessKey: present(answer.Credentials?.SecretAccessKey, action),
@@ -28,33 +26,66 @@ export function awsSts(endpoint: string | undefined): Sts {
     async callerArn(base, region, signal) {
       const action = "GetCallerIdentity";
       const { GetCallerIdentityCommand } = await import("@aws-sdk/client-sts");
-      const client = await clientFor(base, region);
-      const answer = await client.send(new GetCallerIdentityCommand({}), { abortSignal: signal }).catch((error: unknown) => {
-        throw stsFailure(error, action);
-      });
+      const command = new GetCallerIdentityCommand({});
+      const answer = await withClient(base, region, (client) => inOurCodes(action, client.send(command, { abortSignal: signal })));
       return present(answer.Arn, action);
     },
   };
 }
 
-/** One client as long as credentials and Region stay the same: it keeps connections open and learns how far the clock is off. */
-function clientCache(endpoint: string | undefined): (base: BaseCredentials, region: string) => Promise<STSClient> {
-  let held: { readonly base: BaseCredentials; readonly region: string; readonly client: STSClient } | undefined;
-  return async (base, region) => {
+/** What the SDK gives, its failures in our codes. */
+function inOurCodes<T>(action: string, sent: Promise<T>): Promise<T> {
+  return sent.catch((error: unknown) => {
+    throw stsFailure(error, action);
+  });
+}
+
+type WithClient = <T>(base: BaseCredentials, region: string, act: (client: STSClient) => Promise<T>) => Promise<T>;
+
+interface HeldClient {
+  readonly base: BaseCredentials;
+  readonly region: string;
+  readonly client: STSClient;
+  callsUnderWay: number;
+}
+
+/**
+ * One client as long as credentials and Region stay the same: it keeps connections open and learns how far the clock is off. An old one
+ * is closed after its last call.
+ */
+function clientCache(endpoint: string | undefined): WithClient {
+  let held: HeldClient | undefined;
+  const closeIfOld = (one: HeldClient) => {
+    if (one !== held && one.callsUnderWay === 0) one.client.destroy();
+  };
+  return async (base, region, act) => {
     const { STSClient } = await import("@aws-sdk/client-sts");
-    if (held?.base !== base || held.region !== region) {
-      const client = new STSClient({
-        // Each of these, left out, makes the SDK look for it by itself, in the end at IMDS.
-        region,
-        credentials: identityOf(base),
-        defaultsMode: "legacy",
-        ...(endpoint === undefined ? {} : { endpoint }),
-        maxAttempts: 1,
-        requestHandler: { logger: SILENT },
-      });
-      held = { base, region, client };
+    const before = held;
+    const current =
+      before?.base === base && before.region === region
+        ? before
+        : { base, region, client: new STSClient(settingsFor(base, region, endpoint)), callsUnderWay: 0 };
+    held = current;
+    if (before) closeIfOld(before);
+    current.callsUnderWay += 1;
+    try {
+      return await act(current.client);
+    } finally {
+      current.callsUnderWay -= 1;
+      closeIfOld(current);
     }
-    return held.client;
+  };
+}
+
+function settingsFor(base: BaseCredentials, region: string, endpoint: string | undefined): STSClientConfig {
+  return {
+    // Each of these, left out, makes the SDK look for it by itself, in the end at IMDS.
+    region,
+    credentials: identityOf(base),
+    defaultsMode: "legacy",
+    ...(endpoint === undefined ? {} : { endpoint }),
+    maxAttempts: 1,
+    requestHandler: { logger: SILENT },
   };
 }
 

@@ -2,13 +2,14 @@ import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
 import type { LeaseOutcome } from "../credentials/lease.ts";
 import type { RefusalReason } from "../events.ts";
-import type { Attestation, Attestor, Workload } from "../identity/workload.ts";
+import { type Attestation, type Attestor, type Workload, workloadFacts } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
 import type { Decision, Grant } from "../policy/decide.ts";
 import type { DeniedPath } from "../policy/denied-path.ts";
 import { classify, type Target } from "./classify.ts";
 import { credentialsDocument, deniedDocument, IAM_ROOT_LISTING, iamInfoDocument } from "./documents.ts";
-import type { ImdsTokens, TokenVerdict } from "./imds-token.ts";
+import type { ImdsTurn } from "./imds-rate.ts";
+import { type ImdsTokens, TOKEN_FIELD, type TokenVerdict } from "./imds-token.ts";
 import { listingEditFor } from "./listing.ts";
 import { editedListing } from "./pass-through.ts";
 import { answerBytes, okAnswer, type Reply, type RoutedReply, refusalAnswer, type Told } from "./reply.ts";
@@ -34,9 +35,18 @@ export interface Rooms {
   readonly leases: Leases;
   readonly tokens: ImdsTokens;
   /** Sends the request to the real IMDS; undefined when it does not answer. */
-  readonly forward: (request: ImdsRequest, body: Buffer) => Promise<Exchange | undefined>;
+  readonly forward: (request: ImdsRequest, body: Buffer, kind: ImdsTurn) => Promise<Exchange | undefined>;
   readonly deniedPaths: readonly DeniedPath[];
   readonly unknown: "metadata-only" | "deny";
+  readonly unbound: "metadata-only" | "no-tokens";
+  readonly imdsv2: Imdsv2Rule;
+}
+
+/** Who must show an IMDS token with each request. */
+export interface Imdsv2Rule {
+  /** False when nobody must: then it is not asked who speaks. */
+  readonly isAskedOfAnyone: boolean;
+  readonly isAskedOf: (workload: Workload | undefined) => boolean;
 }
 
 interface Leases {
@@ -64,32 +74,51 @@ async function replyTo(request: ImdsRequest, target: Target, rooms: Rooms): Prom
     case "withheld":
       return refuse(request, rooms, 404, WITHHELD_BECAUSE[target.class]);
     case "pass-through":
-      return answerFromUpstream(request, target, rooms);
+      return (await tokenRefusal(request, target, rooms)) ?? answerFromUpstream(request, target, rooms);
     case "intercepted":
-      return answerHere(request, target, rooms);
+      return (await tokenRefusal(request, target, rooms)) ?? answerHere(request, target, rooms);
   }
 }
 
 const WITHHELD_BECAUSE = { AMBIGUOUS: "ambiguous-path", GUARD: "guarded-path", DENY: "denied-path" } as const;
 
+/** The operator may ask for IMDSv2 where the instance does not yet: no token, no answer, as the real IMDS says it (T13, F7). */
+async function tokenRefusal(request: ImdsRequest, target: PassThrough | Intercepted, rooms: Rooms): Promise<Reply | undefined> {
+  const { imdsv2, identity } = rooms;
+  if (!imdsv2.isAskedOfAnyone || target.class === "TOKEN" || fieldValues(request.head.fields, TOKEN_FIELD).length > 0) return undefined;
+  const speaker = await identity.attest(request.sourceAddress, "now");
+  if (speaker.kind === "starting") return refuse(request, rooms, 401, "token");
+  const workload = speaker.kind === "known" ? speaker.workload : undefined;
+  return imdsv2.isAskedOf(workload) ? refuse(request, rooms, 401, "token", workload && { workload }) : undefined;
+}
+
 /** The real IMDS answers; listings are edited so that they agree with what is answered here. */
 async function answerFromUpstream(request: ImdsRequest, target: PassThrough, rooms: Rooms): Promise<Reply> {
   const speaker = await speakerOf(request, target, rooms);
-  if (speaker?.kind === "unknown" && rooms.unknown === "deny") {
-    return target.class === "TOKEN" ? cut("unknown-source") : refuse(request, rooms, 404, "unknown-source");
-  }
-  if (speaker?.kind === "starting" && target.class === "META_LIST") return cut("starting");
+  const refusal = speaker && refusalOfSpeaker(request, target, rooms, speaker);
+  if (refusal) return refusal;
 
   const body = await request.readBody();
   if (body === undefined) return cut("malformed");
   if (typeof body === "number") return refuse(request, rooms, body, "malformed");
-  const exchange = await rooms.forward(request, body);
+  const exchange = await rooms.forward(request, body, target.class === "TOKEN" ? "token" : "other");
   if (!exchange) return cut("upstream-unavailable");
 
   const workload = speaker?.kind === "known" ? speaker.workload : undefined;
   const edit = listingEditFor(target.segments, rooms.deniedPaths, hasIamTree(workload, target, rooms));
   if (!edit) return { body: { kind: "stream", exchange }, workload, told: { kind: "relay" } };
   return { body: await editedListing(exchange, request.head.method, edit), workload, told: { kind: "relay" } };
+}
+
+/** What policy withholds from who speaks. An IMDS token is never refused with a status (T4): the connection just ends, as if no packet arrived (T12). */
+function refusalOfSpeaker(request: ImdsRequest, target: PassThrough, rooms: Rooms, speaker: Attestation): Reply | undefined {
+  const isToken = target.class === "TOKEN";
+  if (speaker.kind === "starting") return target.class === "META_LIST" ? cut("starting") : undefined;
+  if (speaker.kind === "unknown" && rooms.unknown === "deny") {
+    return isToken ? cut("unknown-source") : refuse(request, rooms, 404, "unknown-source");
+  }
+  const hasRole = speaker.kind === "known" && rooms.decide(speaker.workload).kind !== "none";
+  return isToken && rooms.unbound === "no-tokens" && !hasRole ? cut("no-binding") : undefined;
 }
 
 /** Whether the container finds an IAM tree in this version (docs/contract.md, V3): its line in the listing and the tree itself agree. */
@@ -100,7 +129,8 @@ function hasIamTree(workload: Workload | undefined, { segments: [version = ""] }
 /** Only what depends on who speaks asks for it: a silent runtime delays nothing else, and IMDS tokens are never held. */
 async function speakerOf(request: ImdsRequest, target: PassThrough, rooms: Rooms): Promise<Attestation | undefined> {
   if (target.class === "META_LIST") return rooms.identity.attest(request.sourceAddress, "hold");
-  return rooms.unknown === "deny" ? rooms.identity.attest(request.sourceAddress, "now") : undefined;
+  const isTokenJudged = target.class === "TOKEN" && rooms.unbound === "no-tokens";
+  return rooms.unknown === "deny" || isTokenJudged ? rooms.identity.attest(request.sourceAddress, "now") : undefined;
 }
 
 /** The IAM tree: never the instance's own, whatever upstream would say. */
@@ -166,7 +196,7 @@ async function answerKnown(
   }
   const { lease } = outcome;
   const { sessionName, accessKeyId, expiresAt } = lease;
-  const who = { name: workload.name, id: workload.id, image: workload.image };
+  const who = workloadFacts(workload);
   return serve(credentialsDocument(lease), lease.issuedAt, {
     kind: "vend",
     facts: { workload: who, ...facts, sessionName, accessKeyId, expiresAt },

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
-import type { Emit, ImdsgateEvent, RefusalReason, RequestFacts, WorkloadFacts } from "../events.ts";
-import type { Workload } from "../identity/workload.ts";
+import { bugEvent, type Emit, type ImdsgateEvent, type RefusalReason, type RequestFacts } from "../events.ts";
+import { type Workload, workloadFacts } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
 import type { DeniedPath } from "../policy/denied-path.ts";
 import type { ImdsRequest } from "./answer.ts";
@@ -58,8 +58,7 @@ async function answerSafely(request: ImdsRequest, context: ConnectionContext): P
   try {
     return await context.answer(request);
   } catch (error) {
-    const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-    context.emit({ kind: "bug", where: "gateway", message, stack });
+    context.emit(bugEvent("gateway", error));
     const target = classify(request.head.target, context.deniedPaths);
     const reply = ownReply(500, request.head.method, target.class, "bug", context);
     return target.fate === "pass-through" ? { ...reply, body: { kind: "none" } } : reply;
@@ -161,7 +160,7 @@ function statusOf({ body }: Reply): number | undefined {
 }
 
 function eventOf({ told, workload }: Reply, facts: RequestFacts, isWhole: boolean): ImdsgateEvent {
-  const who: WorkloadFacts | undefined = workload && { name: workload.name, id: workload.id, image: workload.image };
+  const who = workload && workloadFacts(workload);
   switch (told.kind) {
     case "vend":
       return { ...facts, ...told.facts, kind: "vend" };

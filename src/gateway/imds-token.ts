@@ -22,7 +22,8 @@ interface Remembered {
   readonly tokenEnds: number | undefined;
 }
 
-const TOKEN_FIELD = "x-aws-ec2-metadata-token";
+/** The field that carries an IMDS token, in small letters. */
+export const TOKEN_FIELD = "x-aws-ec2-metadata-token";
 const TTL_FIELD = "x-aws-ec2-metadata-token-ttl-seconds";
 const LONGEST_MEMORY_MS = 60_000;
 const TOKENLESS_MEMORY_MS = 5_000;

@@ -80,6 +80,7 @@ export function okAnswer(text: string, updatedAt: number, tokenTtlSeconds: numbe
 /** A refusal as IMDS sends it: the XHTML page for 404, no body for all else (F7). */
 export function refusalAnswer(status: number): OwnAnswer {
   if (status === 404) return { status, fields: [["Content-Type", "text/html"]], text: NOT_FOUND_PAGE };
+  if (status === 401) return { status, fields: [["Content-Type", "text/plain"]], text: "" };
   return { status, fields: status === 405 ? [["Allow", "GET, HEAD"]] : [], text: "" };
 }
 

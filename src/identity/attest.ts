@@ -43,13 +43,29 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
   const verdictOn = createVerdict(parts.emit);
   const isAnswered = createLookup(parts);
 
-  /** A static workload is attested by configuration alone, unless a container has its address too. */
-  async function attestNamed(address: string, workloads: readonly Workload[]): Promise<Attestation> {
-    const isUnclaimed = ({ live, pending }: Claims) => live.length + pending.length === 0;
-    const isAsked = isUnclaimed(judge(address)) && roster.isOnNetwork(address);
-    if (isAsked && !(await isAnswered(address))) return SILENT;
+  /** A static workload is attested by configuration alone, unless a container has its address too: so the runtime must have been heard. */
+  async function attestNamed(address: string, workloads: readonly Workload[], manner: AttestManner): Promise<Attestation> {
+    if (!(await isHeard(manner))) return STARTING;
+    const { live, pending } = judge(address);
+    if (live.length + pending.length === 0 && !(await isRuledOut(address))) return SILENT;
     const claims = judge(address);
     return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
+  }
+
+  async function isHeard(manner: AttestManner): Promise<boolean> {
+    if (roster.isHeard() || manner === "now") return roster.isHeard();
+    return within(
+      clock,
+      HOLD_MS,
+      roster.whenHeard().then(() => true),
+      false,
+    );
+  }
+
+  /** Whether the runtime was asked for a container with `address`, or none of its networks could hold it. */
+  async function isRuledOut(address: string): Promise<boolean> {
+    if (!roster.isOnNetwork(address)) await roster.renewNetworks();
+    return !roster.isOnNetwork(address) || isAnswered(address);
   }
 
   async function attestContainer(address: string, manner: AttestManner): Promise<Attestation> {
@@ -84,7 +100,7 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
 
   return (address, manner) => {
     const workloads = named.get(address);
-    return workloads ? attestNamed(address, workloads) : attestContainer(address, manner);
+    return workloads ? attestNamed(address, workloads, manner) : attestContainer(address, manner);
   };
 }
 
@@ -95,11 +111,13 @@ function isSettled({ live, pending }: Claims): boolean {
 
 function createJudge({ roster, processTable }: AttestParts): (address: string) => Claims {
   return (address) => {
-    const { claimants, pending } = roster.claimsOn(address);
+    const { claimants, pending: unlearned } = roster.claimsOn(address);
     const live: Workload[] = [];
+    const pending = [...unlearned];
     for (const claimant of claimants) {
       const freshness = freshnessOf(processTable, claimant, address);
       if (freshness === "fresh") live.push(claimant.workload);
+      else if (freshness === "unprovable") pending.push(claimant.workload.id);
       else if (freshness === "dead") roster.drop(claimant.workload.id);
       else void roster.learn([claimant.workload.id]);
     }

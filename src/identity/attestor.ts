@@ -12,7 +12,7 @@ import type { Attestor, StaticWorkload, Workload } from "./workload.ts";
 export interface Identity extends Attestor {
   /** Follows the runtime until `signal` aborts. It never rejects. Attestation does not wait for it: what it has not learned is asked. */
   run(signal: AbortSignal): Promise<void>;
-  /** Whether the inventory or the configuration has `address`. No proof: for limits alone. */
+  /** Whether the inventory or the configuration has `address`, a container that is starting included. No proof: for limits alone. */
   isListed(address: string): boolean;
   /** Calls back for each workload as it becomes known, static ones when `run` begins, and again when its facts change. It must not throw. */
   onWorkload(callback: (workload: Workload) => void): void;
@@ -41,7 +41,10 @@ export function createIdentity({ runtime, processTable, clock, staticWorkloads, 
       if (runtime) await watchRuntime({ runtime, roster, clock, emit }, signal);
       roster.hangUp();
     },
-    isListed: (address) => named.has(address) || roster.claimsOn(address).claimants.length > 0,
+    isListed(address) {
+      const { claimants, pending } = roster.claimsOn(address);
+      return named.has(address) || claimants.length + pending.length > 0;
+    },
     onWorkload: audience.onWorkload,
     onGone: audience.onGone,
   };

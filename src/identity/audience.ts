@@ -1,6 +1,6 @@
-import type { Emit, WorkloadFacts } from "../events.ts";
+import type { Emit } from "../events.ts";
 import type { Claimant } from "./inventory.ts";
-import type { Workload } from "./workload.ts";
+import { type Workload, workloadFacts } from "./workload.ts";
 
 type Callback = (workload: Workload) => void;
 
@@ -21,7 +21,7 @@ export function createAudience(emit: Emit): Audience {
     for (const callback of forWorkload) callback(workload);
   };
   const seeOff = (workload: Workload) => {
-    emit({ kind: "workload-gone", workload: factsOf(workload) });
+    emit({ kind: "workload-gone", workload: workloadFacts(workload) });
     for (const callback of forGone) callback(workload);
   };
   return {
@@ -32,7 +32,7 @@ export function createAudience(emit: Emit): Audience {
       const [old, now] = [addressed(before), addressed(after)];
       const isSame = isSameStart(old, now);
       if (old && !isSame) seeOff(old.workload);
-      if (now && !isSame) emit({ kind: "workload-seen", workload: factsOf(now.workload) });
+      if (now && !isSame) emit({ kind: "workload-seen", workload: workloadFacts(now.workload) });
       if (now) greet(now.workload);
     },
   };
@@ -44,8 +44,4 @@ function addressed(claimant: Claimant | undefined): Claimant | undefined {
 
 function isSameStart(one: Claimant | undefined, other: Claimant | undefined): boolean {
   return one?.pid === other?.pid && one?.startTime === other?.startTime && one?.workload.name === other?.workload.name;
-}
-
-function factsOf({ name, id, image }: Workload): WorkloadFacts {
-  return { name, id, image };
 }

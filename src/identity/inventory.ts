@@ -13,7 +13,7 @@ export interface Claimant {
   readonly startedAt: string;
 }
 
-/** What the runtime said last. It is a claim, never proof: `attestor.ts` asks the kernel each time. */
+/** What the runtime said last. It is a claim, never proof: `attest.ts` asks the kernel each time. */
 export interface Inventory {
   /** Containers with a process, as their inspection told. */
   readonly inspected: ReadonlyMap<string, Claimant>;
@@ -34,6 +34,8 @@ export type Sighting =
   | { readonly kind: "container"; readonly claimant: Claimant }
   /** It exists, but has no process (yet). */
   | { readonly kind: "container-idle"; readonly id: string }
+  /** It has a process, of which the kernel could not be asked: nothing is known that was not before. */
+  | { readonly kind: "container-unprovable"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string }
   | { readonly kind: "networks"; readonly networks: readonly { readonly id: string; readonly subnets: readonly string[] }[] }
   | { readonly kind: "network"; readonly network: Pick<RuntimeNetwork, "id" | "subnets" | "endpoints"> }

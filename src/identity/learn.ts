@@ -1,12 +1,13 @@
 import type { Claimant } from "./inventory.ts";
 import { operatorLabels } from "./operator-labels.ts";
-import type { ProcessTable } from "./process-table.ts";
+import { type ProcessTable, UNREADABLE } from "./process-table.ts";
 import type { ContainerRuntime, InspectedContainer } from "./runtime.ts";
 
 /** What asking about one container gives. */
 type Learned =
   | { readonly kind: "container"; readonly claimant: Claimant }
   | { readonly kind: "container-idle"; readonly id: string }
+  | { readonly kind: "container-unprovable"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string };
 
 /** Learns one container; `known` is what was learned of it before. Rejects with RUNTIME_UNAVAILABLE. */
@@ -30,9 +31,10 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
     const { isRunning, pid, startedAt } = container;
     if (!isRunning || pid === undefined) return { kind: "container-idle", id };
     const startTime = processTable.startTime(pid);
+    if (startTime === UNREADABLE) return { kind: "container-unprovable", id };
     if (startTime === undefined) return undefined;
-    const isKnown = known?.pid === pid && known.startedAt === startedAt && known.startTime === startTime;
-    if (!isKnown && !isSameStart(container, await runtime.inspectContainer(id, signal))) return undefined;
+    if (!isSameProcess(known, { pid, startTime, startedAt }) && !isSameStart(container, await runtime.inspectContainer(id, signal)))
+      return undefined;
     const labels = await countedLabels(container, signal);
     return { kind: "container", claimant: { workload: workloadOf(container, labels), pid, startTime, startedAt } };
   }
@@ -50,6 +52,10 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
     }
     return { kind: "container-idle", id };
   };
+}
+
+function isSameProcess(known: Claimant | undefined, { pid, startTime, startedAt }: Omit<Claimant, "workload">): boolean {
+  return known?.pid === pid && known.startedAt === startedAt && known.startTime === startTime;
 }
 
 function isSameStart(before: InspectedContainer, after: InspectedContainer | undefined): boolean {

@@ -1,29 +1,34 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { canonicalAddress } from "../address.ts";
 
+/** The answer where the kernel could not be asked at this moment: no descriptor is free, or no permission. It proves nothing either way. */
+export const UNREADABLE = Symbol("unreadable");
+type Unreadable = typeof UNREADABLE;
+
 /** What the kernel says of processes. Every answer is of this moment; undefined means there is no such process. */
 export interface ProcessTable {
   /** The start time of `pid` in clock ticks since boot: with the pid it names one process for ever (proc_pid_stat(5), field 22). */
-  startTime(pid: number): string | undefined;
+  startTime(pid: number): string | undefined | Unreadable;
   /** The addresses that the network namespace of `pid` owns, in canonical text, loopback and IPv6 link-local left out. */
-  ownedAddresses(pid: number): ReadonlySet<string> | undefined;
+  ownedAddresses(pid: number): ReadonlySet<string> | undefined | Unreadable;
 }
 
 /**
  * The process table of a mounted /proc. It reads synchronously: that is five to ten times cheaper here than a trip through the
- * thread pool, and nothing can come between two reads of one check. What cannot be read counts as no such process.
+ * thread pool, and nothing can come between two reads of one check.
  */
 export function procProcessTable(procRoot: string): ProcessTable {
   return {
     startTime(pid) {
       const stat = readProcFile(`${procRoot}/${pid}/stat`);
-      return stat === undefined ? undefined : parseStartTime(stat);
+      return typeof stat === "string" ? parseStartTime(stat) : stat;
     },
     ownedAddresses(pid) {
       const fibTrie = readProcFile(`${procRoot}/${pid}/net/fib_trie`);
-      if (fibTrie === undefined) return undefined;
+      if (typeof fibTrie !== "string") return fibTrie;
       // A kernel without IPv6 has no such file.
       const ifInet6 = readProcFile(`${procRoot}/${pid}/net/if_inet6`) ?? "";
+      if (ifInet6 === UNREADABLE) return UNREADABLE;
       return new Set([...parseFibTrie(fibTrie), ...parseIfInet6(ifInet6)]);
     },
   };
@@ -67,23 +72,24 @@ const CHUNK_BYTES = 16_384;
 const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
 
 /** One read of a /proc file gives about 4 KiB at most, however much was asked for: read until there is no more. */
-function readProcFile(path: string): string | undefined {
-  let descriptor: number;
+function readProcFile(path: string): string | undefined | Unreadable {
+  let descriptor: number | undefined;
   try {
     descriptor = openSync(path, "r");
-  } catch {
-    return undefined;
-  }
-  try {
     let text = "";
     for (;;) {
       const length = readSync(descriptor, chunk, 0, CHUNK_BYTES, null);
       if (length === 0) return text;
       text += chunk.toString("latin1", 0, length);
     }
-  } catch {
-    return undefined; // the process ended meanwhile
+  } catch (error) {
+    return isGone(error) ? undefined : UNREADABLE;
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
+}
+
+/** No such file, or no such process any more. Every other failure is about us, and says nothing of the process. */
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
 }

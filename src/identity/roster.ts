@@ -1,13 +1,18 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../clock.ts";
+import { sleep, within } from "../clock.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
-import type { Emit, ImdsgateEvent } from "../events.ts";
+import type { Emit } from "../events.ts";
+import { bugEvent } from "../events.ts";
 import type { CallLimit } from "./call-limit.ts";
 import { createCallLimit } from "./call-limit.ts";
+import type { Flights } from "./flights.ts";
 import { createFlights, eachOf } from "./flights.ts";
 import type { Claimant, Inventory, Sighting } from "./inventory.ts";
 import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSighting } from "./inventory.ts";
 import type { Learn } from "./learn.ts";
 import { createLearn } from "./learn.ts";
+import { createPacedRenewal } from "./paced-renewal.ts";
 import type { ProcessTable } from "./process-table.ts";
 import type { ContainerRuntime, RuntimeEvent } from "./runtime.ts";
 
@@ -16,7 +21,18 @@ export interface Roster {
   claimsOn(address: string): ReturnType<typeof claimsOn>;
   /** Whether one of the runtime's networks could hold `address`. */
   isOnNetwork(address: string): boolean;
-  /** Asks who has `address`, by a question asked after this call. False when the runtime did not answer. It never rejects. */
+  /** Whether everything was listed once, or the runtime turned out to be absent. */
+  isHeard(): boolean;
+  /** Resolves when `isHeard` becomes true. */
+  whenHeard(): Promise<void>;
+  /** Takes note that nobody answers where the runtime should be. */
+  noteAbsence(): void;
+  /** Asks for the list of networks, if that was not done within the last second. Waits up to 1 s for the answer; it never rejects. */
+  renewNetworks(): Promise<void>;
+  /**
+   * Asks who has `address`, by a question asked after this call; a runtime is asked that about one network ten times a second at most.
+   * False when the runtime did not answer. It never rejects.
+   */
   lookup(address: string): Promise<boolean>;
   /** Asks about containers; joins what is under way. It never rejects. */
   learn(ids: readonly string[]): Promise<void>;
@@ -42,6 +58,10 @@ export interface RosterParts {
 export const EMPTY_ROSTER: Roster = {
   claimsOn: (address) => claimsOn(EMPTY_INVENTORY, address),
   isOnNetwork: () => false,
+  isHeard: () => true,
+  whenHeard: async () => {},
+  noteAbsence: () => {},
+  renewNetworks: async () => {},
   lookup: async () => true,
   learn: async () => {},
   drop: () => {},
@@ -55,6 +75,10 @@ const NETWORK_MS = 1000;
 const NETWORKS_MS = 5000;
 const CONTAINER_MS = 10_000;
 const LIST_MS = 10_000;
+/** Between two questions about one network that only strangers to it are the reason for. */
+const LOOKUP_GAP_MS = 100;
+/** Between two lists of networks that only static workloads are the reason for. */
+const NETWORKS_GAP_MS = 1000;
 /** So many questions at once when everything is listed. */
 const LIST_WIDTH = 8;
 
@@ -66,12 +90,22 @@ export class RuntimeRoster implements Roster {
   readonly #networkList = createFlights(() => this.#askNetworkList());
   readonly #networks = createFlights((id) => this.#askNetwork(id));
   readonly #containers = createFlights((id) => this.#askContainer(id));
+  readonly #lookupNetworkList: Flights<boolean>["renew"];
+  readonly #lookupNetwork: Flights<boolean>["renew"];
+  readonly #heard = Promise.withResolvers<void>();
+  readonly #ended = new AbortController();
+  #isHeard = false;
+  #networksRenewed: Promise<void> | undefined;
   #inventory = EMPTY_INVENTORY;
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
     this.#calls = createCallLimit(parts.runtime.name, parts.clock);
     this.#learn = createLearn(parts.runtime, parts.processTable);
+    setMaxListeners(0, this.#ended.signal);
+    const gap = () => sleep(parts.clock, LOOKUP_GAP_MS, this.#ended.signal);
+    this.#lookupNetworkList = createPacedRenewal(this.#networkList.renew, gap);
+    this.#lookupNetwork = createPacedRenewal(this.#networks.renew, gap);
   }
 
   claimsOn(address: string): ReturnType<typeof claimsOn> {
@@ -82,14 +116,31 @@ export class RuntimeRoster implements Roster {
     return networksOf(this.#inventory, address).length > 0;
   }
 
+  isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  whenHeard(): Promise<void> {
+    return this.#heard.promise;
+  }
+
+  noteAbsence(): void {
+    this.#noteHeard();
+  }
+
+  renewNetworks(): Promise<void> {
+    this.#networksRenewed ??= this.#renewNetworksOnce();
+    return this.#networksRenewed;
+  }
+
   async lookup(address: string): Promise<boolean> {
     const asked = networksOf(this.#inventory, address);
-    const answers = await Promise.all(asked.map((id) => this.#networks.renew(id)));
+    const answers = await Promise.all(asked.map((id) => this.#lookupNetwork(id)));
     if (asked.length > 0 && asked.every((id) => this.#inventory.networks.has(id))) return answers.every(Boolean);
     // No network that we know of, or one that is gone: one may have come of which no event has told yet.
-    const isListed = await this.#networkList.renew("");
+    const isListed = await this.#lookupNetworkList("");
     const others = networksOf(this.#inventory, address).filter((id) => !asked.includes(id));
-    const more = await Promise.all(others.map((id) => this.#networks.renew(id)));
+    const more = await Promise.all(others.map((id) => this.#lookupNetwork(id)));
     return [...answers, isListed, ...more].every(Boolean);
   }
 
@@ -120,11 +171,28 @@ export class RuntimeRoster implements Roster {
     }
     await eachOf([...this.#inventory.networks.keys()], LIST_WIDTH, this.#networks.renew);
     await eachOf(idsToInspect(this.#inventory, listed), LIST_WIDTH, this.#containers.renew);
+    this.#noteHeard();
     return this.#inventory.claimants.size;
   }
 
   hangUp(): void {
+    this.#ended.abort();
     this.#calls.hangUp();
+  }
+
+  #noteHeard(): void {
+    this.#isHeard = true;
+    this.#heard.resolve();
+  }
+
+  /** While the list is under way for longer than anybody waits, what is known must do. */
+  #renewNetworksOnce(): Promise<void> {
+    const { clock } = this.#parts;
+    const listed = this.#networkList.renew("");
+    void Promise.all([listed, sleep(clock, NETWORKS_GAP_MS, this.#ended.signal)]).then(() => {
+      this.#networksRenewed = undefined;
+    });
+    return within(clock, NETWORK_MS, listed, false).then(() => {});
   }
 
   #askNetworkList(): Promise<boolean> {
@@ -148,7 +216,7 @@ export class RuntimeRoster implements Roster {
       this.#apply(sightingIn(await answer));
       return true;
     } catch (error) {
-      if (!hasCode(error, "RUNTIME_UNAVAILABLE")) this.#parts.emit(bugOf(error));
+      if (!hasCode(error, "RUNTIME_UNAVAILABLE")) this.#parts.emit(bugEvent("identity", error));
       return false;
     }
   }
@@ -171,9 +239,4 @@ function tellChanges({ claimants: before }: Inventory, { claimants: after }: Inv
   for (const id of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(id) !== after.get(id)) onChange(before.get(id), after.get(id));
   }
-}
-
-function bugOf(error: unknown): ImdsgateEvent {
-  const { message, stack = "" } = error instanceof Error ? error : new Error(String(error));
-  return { kind: "bug", where: "identity", message, stack };
 }

@@ -37,7 +37,10 @@ export type RuntimeEvent =
   | { readonly kind: "renamed"; readonly containerId: string }
   | { readonly kind: "network-changed"; readonly networkId: string };
 
-/** A container runtime, read only. Every call may reject with RUNTIME_UNAVAILABLE. */
+/**
+ * A container runtime, read only. Every call may reject with RUNTIME_UNAVAILABLE; where nobody listens, its cause has the code ENOENT or
+ * ECONNREFUSED.
+ */
 export interface ContainerRuntime {
   readonly name: string;
   /** Ids of all running (also paused) containers. */

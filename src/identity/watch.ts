@@ -52,11 +52,18 @@ async function followOnce(parts: WatchParts, onConnected: (workloads: number) =>
     await Promise.race([events, listAgainAndAgain(parts, opened.promise, onConnected, connection.signal)]);
     return `${runtime.name} ended its stream of events`;
   } catch (error) {
+    if (isAbsent(error)) roster.noteAbsence();
     return error instanceof Error ? error.message : String(error);
   } finally {
     close();
     signal.removeEventListener("abort", close);
   }
+}
+
+/** Whether nobody is there who could have containers. Silence, or a door that is closed to us, is something else. */
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof ImdsgateError ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause && (cause.code === "ENOENT" || cause.code === "ECONNREFUSED");
 }
 
 async function listAgainAndAgain(

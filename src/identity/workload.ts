@@ -1,3 +1,5 @@
+import type { WorkloadFacts } from "../events.ts";
+
 /** A workload: what an operator binds a role to. A container of a runtime, or a name the operator gave an address. */
 export interface Workload {
   readonly kind: "container" | "static";
@@ -32,4 +34,9 @@ export type AttestManner = "hold" | "now";
 export interface Attestor {
   /** Names the workload behind `sourceAddress` (canonical text), proven anew at every call. It never throws. */
   attest(sourceAddress: string, manner: AttestManner): Promise<Attestation>;
+}
+
+/** What events tell of a workload. */
+export function workloadFacts({ name, id, image }: Workload): WorkloadFacts {
+  return { name, id, image };
 }

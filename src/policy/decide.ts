@@ -41,6 +41,14 @@ export interface Policy {
   readonly externalIds: ReadonlyMap<string, string>;
   /** This host's name, for {host} in session names. */
   readonly host: string;
+  /** For everyone whose binding does not say otherwise. */
+  readonly requireImdsv2: boolean;
+}
+
+/** Whether `workload` must show an IMDS token with each request. One that nobody knows has no binding to relax it. */
+export function requiresImdsv2(workload: Workload | undefined, policy: Policy): boolean {
+  const bound = workload && policy.bindings.find(({ selector }) => selects(selector, workload));
+  return bound?.requireImdsv2 ?? policy.requireImdsv2;
 }
 
 /**

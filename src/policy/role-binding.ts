@@ -16,6 +16,8 @@ export interface RoleBinding {
   readonly selector: Selector;
   readonly role: RoleReference;
   readonly externalId: string | undefined;
+  /** Whether requests without an IMDS token are refused; undefined leaves it to the policy as a whole. */
+  readonly requireImdsv2: boolean | undefined;
   /** As the operator wrote it. */
   readonly text: string;
 }
@@ -34,7 +36,7 @@ export function parseRoleBinding(text: string, aliases: ReadonlyMap<string, Role
   if ("problem" in selector) return selector;
   const role = parseRoleReference(text.slice(split + 1), aliases);
   if ("problem" in role) return role;
-  return { value: { selector: selector.value, role: role.value, externalId: undefined, text } };
+  return { value: { selector: selector.value, role: role.value, externalId: undefined, requireImdsv2: undefined, text } };
 }
 
 /** Reads a selector: `name:`, `image:`, `label:K=V`, `ip:CIDR` or `compose:PROJECT/SERVICE`. */

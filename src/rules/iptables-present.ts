@@ -6,13 +6,15 @@ export interface Present {
   readonly jumps: (table: string) => readonly string[];
   /** Chains of ours. */
   readonly chains: (table: string) => readonly string[];
+  /** The port that our redirect leads to. */
+  readonly redirectPort: number | undefined;
   /** Tables and built-in chains that were not there before us, as `mangle` and `mangle/INPUT`. */
   readonly added: readonly string[];
 }
 
 /** How the name of each chain of ours begins. */
 export const CHAIN = "IMDSGATE-";
-export const NOTHING_PRESENT: Present = { jumps: () => [], chains: () => [], added: [] };
+export const NOTHING_PRESENT: Present = { jumps: () => [], chains: () => [], redirectPort: undefined, added: [] };
 
 const ADDED = "imdsgate added: ";
 
@@ -27,9 +29,11 @@ export function presentIn(dump: readonly DumpedTable[]): Present {
   const rulesOf = (name: string) => tablesOf(name).flatMap(({ rules }) => rules);
   const isOwn = (line: string) => line.startsWith(CHAIN);
   const [, added = ""] = new RegExp(`"${ADDED}([^"]*)"`).exec(rulesOf("mangle").filter(isOwn).join("\n")) ?? [];
+  const [, port] = / --to-ports (\d+)/.exec(rulesOf("nat").filter(isOwn).join("\n")) ?? [];
   return {
     jumps: (name) => rulesOf(name).filter((rule) => !isOwn(rule) && rule.includes(` -j ${CHAIN}`)),
     chains: (name) => tablesOf(name).flatMap(({ chains }) => [...chains.keys()].filter(isOwn)),
+    redirectPort: port === undefined ? undefined : Number(port),
     added: added.split(" ").filter((part) => part !== ""),
   };
 }

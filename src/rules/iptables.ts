@@ -1,6 +1,7 @@
 import type { RunCommand } from "../run-command.ts";
 import { absentParts, deleteLeftovers } from "./added-tables.ts";
 import type { Backend } from "./backend.ts";
+import { eachOf } from "./each-of.ts";
 import { parseDump } from "./iptables-dump.ts";
 import { addedMark, CHAIN, NOTHING_PRESENT, type Present, presentIn, removalScript } from "./iptables-present.ts";
 import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
@@ -99,15 +100,22 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
     },
     async remove() {
       let wasThere = false;
-      for (const family of await listFamilies(run)) {
+      await eachOf(await listFamilies(run), async (family) => {
         const present = await readPresent(family);
         const script = removalScript(present);
-        if (script === undefined) continue;
+        if (script === undefined) return;
         wasThere = true;
         await restore(family, script);
         if (variant === "nft") await deleteLeftovers(run, family.name, present.added);
-      }
+      });
       return wasThere;
+    },
+    async redirectPort() {
+      for (const family of await listFamilies(run)) {
+        const { redirectPort } = await readPresent(family);
+        if (redirectPort !== undefined) return redirectPort;
+      }
+      return undefined;
     },
     render: (ruleSet) =>
       FAMILIES.map((family) => `# ${tool(family, "restore")} --noflush -w 5\n${iptablesScript(ruleSet, family)}`).join("\n"),

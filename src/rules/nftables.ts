@@ -76,6 +76,12 @@ export function nftablesBackend(run: RunCommand): Backend {
       if (isOurs) await runTool(run, { program: "nft", args: ["delete", "table", ...TABLE.split(" ")] });
       return isOurs;
     },
+    async redirectPort() {
+      if (!(await isTablePresent(run))) return undefined;
+      const listing = await runTool(run, { program: "nft", args: ["list", "table", ...TABLE.split(" ")] });
+      const [, port] = /\bredirect to :(\d+)/.exec(listing) ?? [];
+      return port === undefined ? undefined : Number(port);
+    },
     render: nftScript,
   };
 }

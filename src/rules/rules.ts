@@ -1,9 +1,11 @@
 import { hasCode, ImdsgateError } from "../errors.ts";
+import { isInterfacePattern } from "../interface-name.ts";
 import type { RunCommand } from "../run-command.ts";
 import type { Backend, BackendName } from "./backend.ts";
 import { chooseBackend, type RulesProbe, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
+import { eachOf } from "./each-of.ts";
 import { iptablesBackend } from "./iptables.ts";
 import { nftablesBackend } from "./nftables.ts";
 import { probeRules } from "./probe.ts";
@@ -23,6 +25,8 @@ export interface Rules {
   render(parts: RuleSet["parts"], gatewayPort: number): Promise<string>;
   /** As `removeAllRules`. */
   remove(): Promise<readonly BackendName[]>;
+  /** The port that a redirect of ours leads to now, whichever backend put it in; undefined where none is found. It never rejects. */
+  redirectPort(): Promise<number | undefined>;
 }
 
 /**
@@ -30,14 +34,15 @@ export interface Rules {
  * beginnings with a trailing `*`. Throws RULES_TOOL_MISSING, or CONFIG_INVALID for an interface that cannot be one.
  */
 export async function createRules(run: RunCommand, wish: RulesWish, interfaces: readonly string[]): Promise<Rules> {
-  for (const name of interfaces) refuseUnlikelyName(name);
+  for (const name of interfaces) refuseUnlikelyPattern(name);
   const probe = await probeRules(run);
   const { backend: name, program, reason } = chooseBackend(wish, probe);
   const chosen = name === "nftables" ? nftablesBackend(run) : iptablesBackend(run, name === "iptables-nft" ? "nft" : "legacy", program);
 
   async function ruleSetOf(parts: RuleSet["parts"], gatewayPort: number): Promise<RuleSet> {
     const uplinkInterfaces = await listUplinks(run);
-    for (const uplink of uplinkInterfaces) refuseUnlikelyName(uplink);
+    // With interfaces of the operator's own the uplinks stand in no rule.
+    if (interfaces.length === 0) for (const uplink of uplinkInterfaces) refuseUnlikelyUplink(uplink);
     return { parts, gatewayPort, uplinkInterfaces, workloadInterfaces: interfaces };
   }
 
@@ -47,19 +52,28 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
     async apply(parts, gatewayPort) {
       await chosen.apply(await ruleSetOf(parts, gatewayPort));
       // Only now, so that at no moment neither of the two stands.
-      for (const other of backendsOf(run, probe)) if (other.name !== chosen.name) await removeIfPermitted(other);
+      const others = backendsOf(run, probe).filter((other) => other.name !== chosen.name);
+      await eachOf(others, removeIfPermitted);
       return endOldFlows(run);
     },
     async render(parts, gatewayPort) {
       return chosen.render(await ruleSetOf(parts, gatewayPort));
     },
     remove: () => removeFrom(backendsOf(run, probe)),
+    async redirectPort() {
+      for (const backend of backendsOf(run, probe)) {
+        // A tool that cannot look is no reason to leave containers open; putting the rules in tells what is wrong with it.
+        const port = await backend.redirectPort().catch(() => undefined);
+        if (port !== undefined) return port;
+      }
+      return undefined;
+    },
   };
 }
 
 /**
  * Takes our rules out, whichever backends put them in, and names those. Containers then reach the real IMDS, and the
- * host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED.
+ * host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED, after it has tried all.
  */
 export async function removeAllRules(run: RunCommand): Promise<readonly BackendName[]> {
   return removeFrom(backendsOf(run, await probeRules(run)));
@@ -67,7 +81,9 @@ export async function removeAllRules(run: RunCommand): Promise<readonly BackendN
 
 async function removeFrom(backends: readonly Backend[]): Promise<readonly BackendName[]> {
   const removed: BackendName[] = [];
-  for (const backend of backends) if (await backend.remove()) removed.push(backend.name);
+  await eachOf(backends, async (backend) => {
+    if (await backend.remove()) removed.push(backend.name);
+  });
   return removed;
 }
 
@@ -90,10 +106,18 @@ function backendsOf(run: RunCommand, probe: RulesProbe): Backend[] {
 }
 
 /** Names stand in the rules' text, so one that a tool could read otherwise must never get there. */
-function refuseUnlikelyName(name: string): void {
-  if (/^(\*|[A-Za-z0-9_.][A-Za-z0-9_.@:-]{0,14}\*?)$/.test(name)) return;
+function refuseUnlikelyPattern(name: string): void {
+  if (isInterfacePattern(name)) return;
   throw new ImdsgateError(
     "CONFIG_INVALID",
-    `"${name}" is no interface name that rules can hold: up to 15 of A-Z a-z 0-9 _ . @ : - and perhaps a * at the end, as in --interface 'br-*'.`,
+    `--interface: rules cannot hold ${JSON.stringify(name)}\n  allowed  up to 15 of A-Z a-z 0-9 _ . @ : -, or up to 14 and a * at the end\n  example  --interface 'br-*'`,
+  );
+}
+
+function refuseUnlikelyUplink(name: string): void {
+  if (isInterfacePattern(name) && !name.includes("*")) return;
+  throw new ImdsgateError(
+    "RULES_FAILED",
+    `The interface ${JSON.stringify(name)}, which holds a default route, has a name that rules cannot hold. Name the interfaces of the workloads instead, as in --interface 'br-*'.`,
   );
 }

@@ -33,7 +33,9 @@ export function readRequest(received: Buffer): RequestProgress {
   const fields = parseFields(fieldLines);
 
   const after = text.slice(headText.length);
-  const bodyLength = declaredBodyLength(fields, after);
+  // Whoever waits to be told to go on is refused by the head alone (docs/contract.md, T3).
+  const isWaiting = after === "" && fieldValues(fields, "expect").length > 0;
+  const bodyLength = isWaiting ? 0 : declaredBodyLength(fields, after);
   if (bodyLength === undefined || after.length < bodyLength) return { kind: "incomplete" };
   const hosts = fieldValues(fields, "host").length;
   const request = {

@@ -1,4 +1,4 @@
-import { accessDenied, faultIn, type StsState } from "./sts-faults.ts";
+import { accessDenied, expiredToken, faultIn, type StsState } from "./sts-faults.ts";
 import { type AssumeRoleParameters, isStsFault, parseAssumeRole, type StsFault } from "./sts-parameters.ts";
 import type { Caller, Sessions } from "./sts-sessions.ts";
 import { assumeRoleXml, callerIdentityXml, errorXml } from "./sts-xml.ts";
@@ -17,6 +17,8 @@ export interface StsKnowledge {
   readonly now: number;
   /** `Expiration` with `.123` seconds. */
   readonly hasFraction: boolean;
+  /** How long every session lasts; undefined for as long as its caller asks. */
+  readonly lifeSeconds: number | undefined;
   readonly requestId: string;
 }
 
@@ -28,12 +30,14 @@ export interface StsAnswer {
   readonly callerArn: string;
 }
 
+/** A call that was signed in time may arrive a moment too late. */
+const GRACE_MS = 2_000;
 const UNSIGNED: StsFault = { status: 403, code: "MissingAuthenticationToken", message: "Request is missing Authentication Token" };
 
 /** Answers a call of the query protocol. The signature in `authorization` names the caller; it is not verified. */
 export function answerCall(parameters: URLSearchParams, authorization: string, sts: StsKnowledge): StsAnswer {
   const accessKeyId = /Credential=([^/]+)\//.exec(authorization)?.[1];
-  const base = { arn: sts.baseCallerArn, isSession: sts.baseCallerArn.includes(":assumed-role/") };
+  const base = { arn: sts.baseCallerArn, isSession: sts.baseCallerArn.includes(":assumed-role/"), endsAt: Number.POSITIVE_INFINITY };
   const caller = sts.sessions.callerOf(accessKeyId ?? "") ?? base;
   const result = accessKeyId === undefined ? UNSIGNED : resultOf(parameters, caller, sts);
   if (typeof result === "string") return { status: 200, xml: result, outcome: "ok", callerArn: caller.arn };
@@ -42,6 +46,7 @@ export function answerCall(parameters: URLSearchParams, authorization: string, s
 }
 
 function resultOf(parameters: URLSearchParams, caller: Caller, sts: StsKnowledge): string | StsFault {
+  if (sts.now > caller.endsAt + GRACE_MS) return expiredToken();
   const action = parameters.get("Action") ?? "";
   if (action === "AssumeRole") return assumeRole(parameters, caller, sts);
   if (action === "GetCallerIdentity") return identityXml(caller.arn, sts.requestId);
@@ -61,9 +66,9 @@ function assumeRole(parameters: URLSearchParams, caller: Caller, sts: StsKnowled
 function grantXml(parameters: AssumeRoleParameters, sts: StsKnowledge): string {
   const { roleArn, partition, account, roleName, sessionName, durationSeconds } = parameters;
   const assumedRoleArn = `arn:${partition}:sts::${account}:assumed-role/${roleName}/${sessionName}`;
-  const end = new Date(sts.now + durationSeconds * 1000).toISOString().slice(0, 19);
-  const expiration = `${end}${sts.hasFraction ? ".123" : ""}Z`;
-  const credentials = sts.sessions.issue(roleArn, assumedRoleArn);
+  const endsAt = sts.now + (sts.lifeSeconds ?? durationSeconds) * 1000;
+  const expiration = `${new Date(endsAt).toISOString().slice(0, 19)}${sts.hasFraction ? ".123" : ""}Z`;
+  const credentials = sts.sessions.issue(roleArn, assumedRoleArn, endsAt);
   return assumeRoleXml({ credentials, expiration, assumedRoleId: `AROAEMBEDDEDSTS000001:${sessionName}`, assumedRoleArn }, sts.requestId);
 }
 

@@ -34,13 +34,18 @@ export function faultIn(state: StsState, caller: string, parameters: { roleArn: 
     case "durationTooLong":
       return parameters.durationSeconds > 3600 ? chainedDurationFault() : undefined;
     case "expiredBaseOnce":
-      return { status: 403, code: "ExpiredToken", message: "The security token included in the request is expired" };
+      return expiredToken();
     case "ok":
     case "down":
     case "slow300ms":
     case "slow2000ms":
       return undefined;
   }
+}
+
+/** What STS says to keys that have ended. */
+export function expiredToken(): StsFault {
+  return { status: 403, code: "ExpiredToken", message: "The security token included in the request is expired" };
 }
 
 /** What STS says when the trust policy or the caller's policy does not allow it. */

@@ -11,12 +11,14 @@ export interface Caller {
   readonly arn: string;
   /** Whether these are the keys of an assumed role: what it assumes in turn lasts an hour at most (`docs/contract.md`, S1). */
   readonly isSession: boolean;
+  /** When these keys end, in milliseconds since the epoch. */
+  readonly endsAt: number;
 }
 
 /** Remembers which keys were issued to whom. */
 export interface Sessions {
   /** Issues keys for `arn`: the scripted ones of this role, or new ones. */
-  issue(roleArn: string, arn: string): IssuedCredentials;
+  issue(roleArn: string, arn: string, endsAt: number): IssuedCredentials;
   /** Undefined for keys that were not issued here. */
   callerOf(accessKeyId: string): Caller | undefined;
 }
@@ -40,13 +42,13 @@ export function createSessions(manner: IssueManner): Sessions {
   const text = (letters: string, length: number) =>
     Array.from({ length }, () => letters[Math.floor(manner.random() * letters.length)]).join("");
   return {
-    issue(roleArn, arn) {
+    issue(roleArn, arn, endsAt) {
       const issued = manner.scripted.get(roleArn) ?? {
         accessKeyId: `ASIA${text(KEY_LETTERS, 16)}`,
         secretAccessKey: `${manner.canary}${text(SECRET_LETTERS, 40)}`.slice(0, 40),
         sessionToken: `IQoJb3JpZ2luX2VjE${manner.canary}${text(SECRET_LETTERS, 300)}==`,
       };
-      callers.set(issued.accessKeyId, { arn, isSession: true });
+      callers.set(issued.accessKeyId, { arn, isSession: true, endsAt });
       return issued;
     },
     callerOf: (accessKeyId) => callers.get(accessKeyId),

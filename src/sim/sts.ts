@@ -21,6 +21,8 @@ export interface StsOptions {
   readonly scripted?: ReadonlyMap<string, IssuedCredentials>;
   /** `Expiration` with `.123` seconds. */
   readonly hasFraction?: boolean;
+  /** How long every session lasts, whatever its caller asks for. Without it, as long as asked. */
+  readonly lifeSeconds?: number;
   /** A text that every generated secret carries. */
   readonly canary?: string;
 }
@@ -56,7 +58,7 @@ export async function startSts(options: StsOptions): Promise<RunningSts> {
 
   const knowledge = (): StsKnowledge => {
     const requestId = requestIdOf(++answered);
-    return { sessions, baseCallerArn, assumable, state, now: clock.now(), hasFraction, requestId };
+    return { sessions, baseCallerArn, assumable, state, now: clock.now(), hasFraction, lifeSeconds: options.lifeSeconds, requestId };
   };
   const server = createServer(async (request, response) => {
     if (state === "down") return void request.socket.resetAndDestroy();

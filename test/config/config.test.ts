@@ -38,6 +38,7 @@ test("without any setting the defaults of docs/flags.md hold", () => {
     durationSeconds: 3_600,
     externalIds: new Map(),
     host: "",
+    requireImdsv2: false,
   });
   expect(config).toEqual({
     account: undefined,
@@ -55,6 +56,8 @@ test("without any setting the defaults of docs/flags.md hold", () => {
     dockerSocket: "/var/run/docker.sock",
     deniedPaths: [],
     unknown: "metadata-only",
+    unbound: "metadata-only",
+    imdsRate: undefined,
     procRoot: "/proc",
     logLevel: "info",
     logFormat: "auto",
@@ -93,6 +96,10 @@ describe("a wrong value names the flag, the value, what is allowed and an exampl
     { flag: "deny-path", value: "meta-data" },
     { flag: "deny-path", value: "meta-data/iam/info" },
     { flag: "unknown", value: "allow" },
+    { flag: "unbound", value: "deny" },
+    { flag: "imds-rate", value: "0" },
+    { flag: "imds-rate", value: "fast" },
+    { flag: "require-imdsv2", value: "perhaps" },
     { flag: "duration", value: "soon" },
     { flag: "duration", value: "899" },
     { flag: "session-name", value: "{nope}" },
@@ -210,7 +217,7 @@ bind:
     { text: "region: {a: b}\n", complaint: /line 1: \{"a":"b"\} stands where a text belongs/ },
     {
       text: "bind: [{match: 'name:a', role: b, policy: c}]\n",
-      complaint: /unknown key "policy" in a binding; allowed: match, role, externalId/,
+      complaint: /unknown key "policy" in a binding; allowed: match, role, externalId, requireImdsv2/,
     },
     { text: "region: [unclosed\n", complaint: /line \d/ },
     { text: "duration: 12\n", complaint: /line 1: "12" is no duration/ },

@@ -98,6 +98,31 @@ describe("our own credentials", () => {
     });
   });
 
+  test("are asked of a provider that hangs no second time", async () => {
+    const answer = Promise.withResolvers<BaseCredentials>();
+    const { base, clock, timesAsked } = startBase(() => answer.promise);
+    for (let tries = 0; tries < 3; tries += 1) {
+      const failed = base.current().catch(({ code }: ImdsgateError) => code);
+      await pass(clock, 10_000);
+      expect([await failed, timesAsked()]).toEqual(["BASE_CREDENTIALS_UNAVAILABLE", 1]);
+    }
+    const asked = base.current();
+    answer.resolve(BASE);
+    expect([await asked, timesAsked()]).toEqual([BASE, 1]);
+  });
+
+  test("that hang at IMDS end the question to it", async () => {
+    const { base, imds, clock } = startBase();
+    let signal: AbortSignal | undefined;
+    imds.ask = (_question, given) => {
+      signal = given;
+      return new Promise(() => {});
+    };
+    const failed = base.current().catch(({ code }: ImdsgateError) => code);
+    await pass(clock, 10_000);
+    expect([await failed, signal?.aborted]).toEqual(["BASE_CREDENTIALS_UNAVAILABLE", true]);
+  });
+
   test("that the operator configured and that fail are not replaced by the instance's", async () => {
     const failure = new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", "the SSO session has expired");
     const { base, imds } = startBase(() => Promise.reject(failure));

@@ -106,6 +106,44 @@ describe("host facts", () => {
     await run;
   });
 
+  test("are not waited for when it ends while IMDS hangs", async () => {
+    const imds = imdsIn("us-gov-west-1");
+    const asked = Promise.withResolvers<AbortSignal | undefined>();
+    imds.ask = (_question, signal) => {
+      asked.resolve(signal);
+      return new Promise(() => {});
+    };
+    const { run, ending, clock, events } = startHostFacts({}, imds);
+    const signal = await asked.promise;
+    ending.abort();
+    await run;
+    expect([signal?.aborted, clock.untilNext(), events]).toEqual([true, undefined, []]);
+  });
+
+  test("are not waited for when it ends while our own credentials are loaded", async () => {
+    const base = { current: () => new Promise<never>(() => {}), renewed: async () => BASE };
+    const { run, ending, clock, events } = startHostFacts({ region: "eu-central-1", base });
+    ending.abort();
+    await run;
+    expect([clock.untilNext(), events]).toEqual([undefined, []]);
+  });
+
+  test("are given up for this time when IMDS hangs for ten seconds", async () => {
+    const imds = imdsIn("us-gov-west-1");
+    imds.ask = () => new Promise(() => {});
+    const { run, ending, clock, events } = startHostFacts({}, imds);
+    await pass(clock, 10_000);
+    expect(events).toEqual([
+      {
+        kind: "host-facts-missing",
+        missing: "region",
+        message: "the upstream IMDS named no Region within 10 s; set --region",
+      },
+    ]);
+    ending.abort();
+    await run;
+  });
+
   test.for([
     { region: "eu-central-1", partition: "aws" },
     { region: "cn-north-1", partition: "aws-cn" },

@@ -86,6 +86,15 @@ describe("asking for a lease", () => {
     expect(sts.calls).toHaveLength(2);
   });
 
+  test("comes at once when the Region is known at last, however often it was asked for before", async () => {
+    const { sts, events, leases, key, tellRegion } = startLeases({ isRegionKnown: false });
+    leases.prefetch(grantOf());
+    for (let asked = 0; asked < 10; asked += 1) expect(await key()).toBe("unavailable");
+    expect([sts.calls, events]).toEqual([[], []]);
+    tellRegion();
+    expect(await key()).toBe(FIRST);
+  });
+
   test("tells an unforeseen throw as a bug", async () => {
     const { sts, events, key } = startLeases();
     sts.assumeRole = () => Promise.reject(new TypeError("oops"));

@@ -81,10 +81,10 @@ describe("minting a lease", () => {
     expect(clock.untilNext()).toBeUndefined();
   });
 
-  test("needs to know the Region", async () => {
-    const { sts, mint } = startMint({ region: undefined });
+  test("needs to know the Region, and calls nothing a call without it", async () => {
+    const { sts, events, mint } = startMint({ region: undefined });
     await expect(mint()).rejects.toMatchObject({ code: "HOST_FACTS_UNKNOWN" });
-    expect(sts.calls).toEqual([]);
+    expect([sts.calls, events]).toEqual([[], []]);
   });
 
   test("ends without a word when it is stopped", async () => {

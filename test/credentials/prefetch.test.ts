@@ -13,10 +13,11 @@ function startPrefetch({ session }: { readonly session?: string } = {}) {
   const clock = handMovedClock();
   const told: string[] = [];
   let isKnown = true;
-  const decide = ({ name }: Workload): Decision =>
-    isKnown
-      ? { kind: "grant", grant: grantOf({ sessionName: session ?? name }) }
-      : { kind: "pending", missing: "account", binding: "name:*=app" };
+  const decide = ({ name, addresses }: Workload): Decision => {
+    if (addresses.length === 0) return { kind: "none" };
+    if (!isKnown) return { kind: "pending", missing: "account", binding: "name:*=app" };
+    return { kind: "grant", grant: grantOf({ sessionName: session ?? [name, ...addresses.slice(1)].join("@") }) };
+  };
   const leases = {
     prefetch: ({ sessionName }: { readonly sessionName: string }) => void told.push(`prefetch ${sessionName}`),
     drop: ({ sessionName }: { readonly sessionName: string }) => void told.push(`drop ${sessionName}`),
@@ -70,6 +71,39 @@ describe("prefetch", () => {
     prefetch.gone(DB);
     clock.advance(5 * MINUTE);
     expect(told.at(-1)).toBe("drop all");
+  });
+
+  test("drops the lease that a workload had before its addresses led to another, five minutes later", () => {
+    const { prefetch, told, clock } = startPrefetch();
+    const moved = { ...WEB, addresses: [...WEB.addresses, "10.0.0.2"] };
+    prefetch.seen(WEB);
+    prefetch.seen(moved);
+    clock.advance(5 * MINUTE - 1);
+    expect(told).toEqual(["prefetch web", "prefetch web@10.0.0.2"]);
+    clock.advance(1);
+    expect(told.slice(2)).toEqual(["drop web"]);
+    prefetch.gone(moved);
+    clock.advance(5 * MINUTE);
+    expect([told.slice(3), clock.untilNext()]).toEqual([["drop web@10.0.0.2"], undefined]);
+  });
+
+  test("keeps the lease that a workload comes back to, or that another one has, after its addresses changed", () => {
+    const { prefetch, told, clock } = startPrefetch();
+    const moved = { ...WEB, addresses: [...WEB.addresses, "10.0.0.2"] };
+    prefetch.seen(WEB);
+    prefetch.seen(moved);
+    prefetch.seen(WEB);
+    prefetch.seen({ ...DB, name: "web", addresses: moved.addresses });
+    clock.advance(10 * MINUTE);
+    expect(told.filter((line) => line.startsWith("drop"))).toEqual([]);
+  });
+
+  test("drops the lease of a workload that has no binding any more", () => {
+    const { prefetch, told, clock } = startPrefetch();
+    prefetch.seen(WEB);
+    prefetch.seen({ ...WEB, addresses: [] });
+    clock.advance(5 * MINUTE);
+    expect(told).toEqual(["prefetch web", "drop web"]);
   });
 
   test("looks again once a grant's host facts are known", () => {

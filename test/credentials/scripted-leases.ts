@@ -7,14 +7,18 @@ import { BASE, grantOf, MINUTE, type ScriptedSts, scriptedSts } from "./scripted
 
 export const HOUR = 60 * MINUTE;
 
-/** Leases on a scripted STS. Randomness is `jitter`, so that every wait is that part of its longest. */
-export function startLeases({ jitter = 0.5, isRunning = true } = {}) {
+/** Leases on a scripted STS. Randomness is `jitter`, so that every wait is that part of its longest. The Region is told by `tellRegion` if not known. */
+export function startLeases({ jitter = 0.5, isRunning = true, isRegionKnown = true } = {}) {
   const clock = handMovedClock();
   const sts = scriptedSts(clock);
   const events: ImdsgateEvent[] = [];
   const emit = (event: ImdsgateEvent) => void events.push(event);
   const base = { current: async () => BASE, renewed: async () => BASE };
-  const mint = createMint({ sts, base, hostFacts: () => ({ region: "eu-central-1", partition: "aws", account: undefined }), clock, emit });
+  let region = isRegionKnown ? "eu-central-1" : undefined;
+  const mint = createMint({ sts, base, hostFacts: () => ({ region, partition: "aws", account: undefined }), clock, emit });
+  const tellRegion = () => {
+    region = "eu-central-1";
+  };
   const leases = new Leases({ mint, clock, random: () => jitter, emit });
   const stopping = new AbortController();
   const run = isRunning ? leases.run(stopping.signal) : Promise.resolve();
@@ -27,7 +31,7 @@ export function startLeases({ jitter = 0.5, isRunning = true } = {}) {
     const outcome = await leases.leaseFor(grant);
     return outcome.kind === "lease" ? outcome.lease.accessKeyId : outcome.kind;
   };
-  return { clock, sts, events, leases, stop, key };
+  return { clock, sts, events, leases, stop, key, tellRegion };
 }
 
 /** From now on `sts` answers only when the returned function was called. */

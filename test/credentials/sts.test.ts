@@ -53,7 +53,7 @@ async function startStub(answer: (response: ServerResponse, request: IncomingMes
   const { port } = server.address() as AddressInfo;
   const dialled = watchDials();
   onTestFinished(() => expect(new Set(dialled)).toEqual(new Set([`127.0.0.1:${port}`])));
-  return { seen, arrived: arrived.promise, sts: awsSts(`http://127.0.0.1:${port}`) };
+  return { seen, sockets, arrived: arrived.promise, sts: awsSts(`http://127.0.0.1:${port}`) };
 }
 
 function startAnswering(status: number, body: string, type = "text/xml") {
@@ -110,6 +110,31 @@ describe("the door to STS", () => {
       ["AKIAHOSTHOSTHOSTHOST", "eu-central-1"],
       ["AKIAOTHEROTHEROTHER0", "us-gov-west-1"],
     ]);
+  });
+
+  test("keeps one connection, and closes it when it speaks with other credentials", async () => {
+    const { sts, sockets } = await startAnswering(200, assumeRoleXml());
+    await assume(sts);
+    await assume(sts);
+    const [first, ...others] = sockets;
+    expect(others).toEqual([]);
+    const closed = first && once(first, "close");
+    await sts.assumeRole(REQUEST, { ...BASE }, "eu-central-1", new AbortController().signal);
+    await closed;
+    expect([...sockets].map((socket) => socket.destroyed)).toEqual([true, false]);
+  });
+
+  test("does not cut a call short because another one has other credentials", async () => {
+    const held = Promise.withResolvers<void>();
+    const { sts, arrived } = await startStub((response, request) => {
+      const turn = request.headers.authorization?.includes("/eu-central-1/") ? held.promise : Promise.resolve();
+      void turn.then(() => response.writeHead(200, { "content-type": "text/xml" }).end(assumeRoleXml()));
+    });
+    const slow = assume(sts);
+    await arrived;
+    await sts.assumeRole(REQUEST, BASE, "us-gov-west-1", new AbortController().signal);
+    held.resolve();
+    expect(await slow).toMatchObject({ accessKeyId: "ASIA0000000000000001" });
   });
 
   test.for([

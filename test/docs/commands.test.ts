@@ -36,7 +36,7 @@ test("the actions of rules that the pages name exist", () => {
 test("the flags that the pages name exist", () => {
   const known = `${help.run}${help.rules}${help.demo} --strict `;
   const ours = CODE.filter((code) => code.startsWith("--") || /imdsgate (?:run|rules)\b/.test(code));
-  const named = new Set(ours.flatMap((code) => [...code.matchAll(/(?<=^|\s)--[a-z][a-z-]*/g)].map(([flag]) => flag)));
+  const named = new Set(ours.flatMap((code) => [...code.matchAll(/(?<=^|\s)--[a-z][a-z0-9-]*/g)].map(([flag]) => flag)));
   expect(named.size).toBeGreaterThan(10);
   expect([...named].filter((flag) => !FOREIGN_FLAGS.includes(flag) && !new RegExp(`${flag}[\\s,]`).test(known))).toEqual([]);
 });

@@ -23,7 +23,7 @@ describe("an address that goes on to another container", () => {
   test("while the new one is starting, it is neither the old one nor nobody", async () => {
     const fake = createFakeRuntime();
     fake.run({ name: "old" });
-    const { run, who, identity, settled } = identityOn(fake);
+    const { run, who, identity, pass, settled } = identityOn(fake);
     await run();
     fake.setEvents("lost");
     fake.stop("old");
@@ -31,6 +31,7 @@ describe("an address that goes on to another container", () => {
     fake.beginStart("new");
     expect(await who("172.17.0.2", "now")).toBe("starting");
     const held = identity.attest("172.17.0.2", "hold");
+    await pass(100);
     expect(await settled(held)).toBe(undefined);
     fake.finishStart("new");
     expect(await settled(held)).toBe("new");

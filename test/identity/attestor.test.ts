@@ -1,8 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createIdentity } from "../../src/identity/attestor.ts";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
-import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { DOUBLED, flush, identityOn, nameOf, SILENT, UNLISTED } from "../support/identity.ts";
+import { DOUBLED, flush, identityOn, nameOf, UNLISTED } from "../support/identity.ts";
 
 describe("a container is known", () => {
   test("with its facts, by every address of every network, IPv4 and IPv6", async () => {
@@ -105,17 +103,16 @@ describe("a container is known", () => {
 
 describe("nobody", () => {
   test("an address that no network lists is unknown at once, in either manner", async () => {
-    const { identity, run } = identityOn(createFakeRuntime());
+    const { identity, run, paced } = identityOn(createFakeRuntime());
     await run();
-    const attested = await Promise.all(
-      ["172.17.0.9", "192.0.2.1", "fe80::1", "127.0.0.1"].map((address) => identity.attest(address, "hold")),
-    );
+    const addresses = ["172.17.0.9", "192.0.2.1", "fe80::1", "127.0.0.1"];
+    const attested = await paced(Promise.all(addresses.map((address) => identity.attest(address, "hold"))));
     expect(attested).toEqual(Array(4).fill(UNLISTED));
   });
 
   test("is not remembered: a container that comes a moment later is known", async () => {
     const fake = createFakeRuntime();
-    const { run, who, identity } = identityOn(fake);
+    const { run, who, identity, paced } = identityOn(fake);
     await run();
     fake.setEvents("lost");
     fake.hang("inspectNetwork", fake.networkIdOf("bridge"));
@@ -123,16 +120,43 @@ describe("nobody", () => {
     await flush();
     fake.run({ name: "web" });
     fake.release("inspectNetwork", fake.networkIdOf("bridge"));
-    expect([(await Promise.all(early)).map(nameOf), await who("172.17.0.2")]).toEqual([["web", "web"], "web"]);
+    expect([(await paced(Promise.all(early))).map(nameOf), await who("172.17.0.2")]).toEqual([["web", "web"], "web"]);
   });
 
   test("a thousand requests from strangers cost two questions", async () => {
     const fake = createFakeRuntime();
-    const { run, identity } = identityOn(fake);
+    const { run, identity, paced } = identityOn(fake);
     await run();
     fake.takeCalls();
     const strangers = Array.from({ length: 1000 }, (_, n) => identity.attest(`172.17.${2 + (n >> 8)}.${n & 255}`, "now"));
-    expect([new Set((await Promise.all(strangers)).map(nameOf)), fake.takeCalls().length]).toEqual([new Set(["unlisted"]), 2]);
+    expect([new Set((await paced(Promise.all(strangers))).map(nameOf)), fake.takeCalls().length]).toEqual([new Set(["unlisted"]), 2]);
+  });
+
+  test("one stranger who asks all the time costs ten questions a second, and each verdict comes of a question asked later", async () => {
+    const fake = createFakeRuntime();
+    const { run, identity, pass, who } = identityOn(fake);
+    await run();
+    fake.takeCalls();
+    for (let asked = 0; asked < 199; asked += 1) {
+      void identity.attest("172.17.0.2", "now");
+      await pass(5);
+    }
+    expect(fake.takeCalls().length).toBe(10);
+    fake.setEvents("lost");
+    fake.run({ name: "web" });
+    expect(await who("172.17.0.2", "hold")).toBe("web");
+  });
+
+  test("the list of networks is asked for ten times a second at most too", async () => {
+    const fake = createFakeRuntime();
+    const { run, identity, pass } = identityOn(fake);
+    await run();
+    fake.takeCalls();
+    for (let asked = 0; asked < 199; asked += 1) {
+      void identity.attest("192.0.2.1", "now");
+      await pass(5);
+    }
+    expect(fake.takeCalls().length).toBe(10);
   });
 
   test("a container whose image cannot be looked at has no identity: with a label too few it could get another role", async () => {
@@ -146,6 +170,18 @@ describe("nobody", () => {
     expect(await settled(held)).toBe("starting");
     fake.addImage("app:1", {});
     expect(await settled(identity.attest("172.17.0.2", "hold"))).toBe("web");
+  });
+});
+
+describe("who is listed", () => {
+  test("a container that is starting and a static workload are, a stranger is not", async () => {
+    const fake = createFakeRuntime();
+    const { run, identity } = identityOn(fake, [{ name: "vm", address: "127.0.1.2" }]);
+    await run();
+    fake.create({ name: "web" });
+    fake.beginStart("web");
+    await flush();
+    expect(["172.17.0.2", "127.0.1.2", "172.17.0.3"].map(identity.isListed)).toEqual([true, true, false]);
   });
 });
 
@@ -183,53 +219,6 @@ describe("one address, two containers", () => {
     expect([await who("172.17.0.2"), await settled(held)]).toEqual(["starting", undefined]);
     fake.finishStart("two");
     expect(await settled(held)).toBe("doubled");
-  });
-});
-
-describe("a static workload", () => {
-  const vm = { name: "vm", address: "127.0.1.2" };
-  const workload = { kind: "static", name: "vm", id: undefined, image: undefined, labels: {}, networks: [], addresses: ["127.0.1.2"] };
-
-  test("is known by configuration alone, also while the runtime is away", async () => {
-    const fake = createFakeRuntime();
-    fake.setDown(true);
-    const { run, identity } = identityOn(fake, [vm]);
-    await run();
-    expect(await identity.attest("127.0.1.2", "hold")).toEqual({ kind: "known", workload });
-  });
-
-  test("needs no runtime", async () => {
-    const { processTable } = createFakeRuntime();
-    const identity = createIdentity({ runtime: undefined, processTable, clock: handMovedClock(), staticWorkloads: [vm], emit: () => {} });
-    await identity.run(AbortSignal.abort());
-    expect([await identity.attest("127.0.1.2", "now"), await identity.attest("127.0.1.3", "hold")]).toEqual([
-      { kind: "known", workload },
-      UNLISTED,
-    ]);
-  });
-
-  test("is refused, as the container is, when a container has its address", async () => {
-    const fake = createFakeRuntime();
-    const { run, identity, events, who } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
-    await run();
-    expect(await who("172.17.0.2")).toBe("vm");
-    fake.setEvents("lost");
-    const id = fake.run({ name: "web" });
-    expect([await identity.attest("172.17.0.2", "now"), await identity.attest("172.17.0.2", "hold")]).toEqual([DOUBLED, DOUBLED]);
-    expect(events.slice(1, 2)).toEqual([{ kind: "address-doubled", address: "172.17.0.2", claimants: [id.slice(0, 12), "vm"] }]);
-  });
-
-  test("is refused when the runtime is asked and does not answer", async () => {
-    const fake = createFakeRuntime();
-    const { run, identity } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
-    await run();
-    fake.setDown(true);
-    expect(await identity.attest("172.17.0.2", "now")).toEqual(SILENT);
-  });
-
-  test("two of one address are refused", async () => {
-    const { identity } = identityOn(createFakeRuntime(), [vm, { name: "jail", address: "127.0.1.2" }]);
-    expect(await identity.attest("127.0.1.2", "now")).toEqual(DOUBLED);
   });
 });
 

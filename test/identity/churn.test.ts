@@ -83,7 +83,7 @@ test("whatever is lost, late or told twice, an address speaks for its owner of t
   const lifeOf = async (acts: readonly { act: keyof typeof ACTS; name: string; other: number }[]) => {
     const fake = createFakeRuntime();
     fake.createNetwork("back", ["10.1.0.0/16"]);
-    const { run, end, identity, clock } = identityOn(fake);
+    const { run, end, identity, clock, paced } = identityOn(fake);
     await run();
     let owners = ADDRESSES.map((address) => ownerOf(fake, address));
     for (const { act, name, other } of acts) {
@@ -91,7 +91,8 @@ test("whatever is lost, late or told twice, an address speaks for its owner of t
       if (act === "wait") clock.advance(60_000);
       // Everybody asks before anything of it has come through.
       const manner = other % 2 ? "now" : "hold";
-      const said = await Promise.all(ADDRESSES.map(async (address) => ({ address, name: nameOf(await identity.attest(address, manner)) })));
+      const asked = ADDRESSES.map(async (address) => ({ address, name: nameOf(await identity.attest(address, manner)) }));
+      const said = await paced(Promise.all(asked));
       for (const answer of said) expect(rightAnswers(fake, answer.address, manner)).toContain(answer.name);
       const now = ADDRESSES.map((address) => ownerOf(fake, address));
       handovers += now.filter((owner, index) => ![owner, "unlisted"].includes(owners[index] ?? "") && owner !== "unlisted").length;

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { freshnessOf } from "../../src/identity/freshness.ts";
 import type { Claimant } from "../../src/identity/inventory.ts";
+import { UNREADABLE } from "../../src/identity/process-table.ts";
 
 const claimant: Claimant = {
   workload: { kind: "container", name: "web", id: "a", image: "app:1", labels: {}, networks: ["bridge"], addresses: ["10.0.0.2"] },
@@ -26,8 +27,20 @@ test.for([
     owned: ["10.0.0.2"],
     freshness: "dead",
   },
+  {
+    name: "one that the kernel could not be asked about is unprovable",
+    startTimes: [UNREADABLE, UNREADABLE],
+    owned: UNREADABLE,
+    freshness: "unprovable",
+  },
+  { name: "one whose addresses cannot be read is unprovable", startTimes: ["100", "100"], owned: UNREADABLE, freshness: "unprovable" },
+  { name: "one that was not read again is unprovable", startTimes: ["100", UNREADABLE], owned: ["10.0.0.2"], freshness: "unprovable" },
+  { name: "another process is dead, whatever else cannot be read", startTimes: [UNREADABLE, "200"], owned: UNREADABLE, freshness: "dead" },
 ] as const)("$name", ({ startTimes, owned, freshness }) => {
   const answers = [...startTimes];
-  const processTable = { startTime: () => answers.shift(), ownedAddresses: () => owned && new Set<string>(owned) };
+  const processTable = {
+    startTime: () => answers.shift(),
+    ownedAddresses: () => (typeof owned === "object" ? new Set<string>(owned) : owned),
+  };
   expect(freshnessOf(processTable, claimant, "10.0.0.2")).toBe(freshness);
 });

@@ -120,3 +120,28 @@ describe("a runtime that does not answer", () => {
     expect(await settled(held)).toBe("starting");
   });
 });
+
+describe("a kernel that cannot be asked about processes", () => {
+  test("keeps requests waiting, and costs no container its place", async () => {
+    const fake = createFakeRuntime();
+    fake.run({ name: "web" });
+    const { run, identity, kinds, pass, settled, who } = identityOn(fake);
+    await run();
+    fake.setUnreadable(true);
+    const held = identity.attest("172.17.0.2", "hold");
+    await pass(4000);
+    expect([await who("172.17.0.2"), await settled(held), identity.isListed("172.17.0.2")]).toEqual(["starting", undefined, true]);
+    fake.setUnreadable(false);
+    await pass(1000);
+    expect([await settled(held), kinds().includes("workload-gone")]).toEqual(["web", false]);
+  });
+
+  test("does not let a static workload speak for a container's address", async () => {
+    const fake = createFakeRuntime();
+    fake.run({ name: "web" });
+    const { run, who } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
+    await run();
+    fake.setUnreadable(true);
+    expect(await who("172.17.0.2")).toBe("doubled");
+  });
+});

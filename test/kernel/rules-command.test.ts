@@ -50,6 +50,37 @@ test("apply, apply --all and remove say what containers see then, and repeat wit
   expect(await dumpRules(host)).toBe(before);
 });
 
+test.for([
+  { backend: "nftables", flags: { rules: "nftables" } },
+  { backend: "iptables", flags: { rules: "iptables" } },
+])("apply keeps the redirect of a gateway that may be running, in $backend, and says so", async ({ flags }) => {
+  const { host, rules } = await startHost();
+  await rules("apply", { ...flags, all: true, listen: ["0.0.0.0:8111"] });
+  const running = await dumpRules(host);
+  const kept = await rules("apply", { ...flags, listen: ["0.0.0.0:8111"] });
+  expect([kept.out, kept.err.split("\n").slice(1)]).toEqual([
+    "All rules are in: what containers ask of the metadata service goes to port 8111, and nowhere while no gateway listens there.\n",
+    ["The redirect to port 8111 stands and is kept, for a gateway may run there. imdsgate rules remove takes it out.", ""],
+  ]);
+  expect(await dumpRules(host)).toBe(running);
+
+  const other = await rules("apply", flags);
+  expect(other.err.split("\n")[1]).toBe(
+    "The redirect to port 8111 stands and is kept, for a gateway may run there (--listen says 18169: with --all it would lead there). imdsgate rules remove takes it out.",
+  );
+  expect(await dumpRules(host)).toBe(running);
+});
+
+test("apply keeps the redirect also where another backend put it in", async () => {
+  const { host, rules } = await startHost();
+  await rules("apply", { all: true });
+  const running = await dumpRules(host);
+  await rules("apply", { rules: "iptables", all: true });
+  expect(await dumpRules(host)).not.toBe(running);
+  await rules("apply");
+  expect(await dumpRules(host)).toBe(running);
+});
+
 test("show prints what apply loads, with this host's uplink, and changes nothing", async () => {
   const { host, rules } = await startHost();
   const before = await dumpRules(host);

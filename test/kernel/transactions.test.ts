@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test } from "vitest";
+import { isInterfacePattern } from "../../src/interface-name.ts";
 import type { Backend } from "../../src/rules/backend.ts";
 import { iptablesBackend } from "../../src/rules/iptables.ts";
+import { parseNftListing } from "../../src/rules/nft-listing.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import { probeRules } from "../../src/rules/probe.ts";
 import type { RuleSet } from "../../src/rules/rule-set.ts";
@@ -140,18 +142,25 @@ test("a table that somebody else came to use stays when our rules go", async () 
   await host.sh("iptables-nft", ["-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "DROP"]);
   await host.sh("ip6tables-nft", ["-P", "INPUT", "DROP"]);
   await removeAllRules(host.run);
-  expect(await host.sh("nft", ["-s", "list", "ruleset"])).toBe(`table ip filter {
-\tchain INPUT {
-\t\ttype filter hook input priority filter; policy accept;
-\t\ttcp dport 25 counter drop
-\t}
-}
-table ip6 filter {
-\tchain INPUT {
-\t\ttype filter hook input priority filter; policy drop;
-\t}
-}
-`);
+  const chain = (family: string, policy: string) => ({ family, table: "filter", name: "INPUT", policy });
+  expect(parseNftListing(await host.sh("nft", ["-j", "list", "ruleset"]))).toEqual({
+    tables: [
+      { family: "ip", name: "filter" },
+      { family: "ip6", name: "filter" },
+    ],
+    chains: [chain("ip", "accept"), chain("ip6", "drop")],
+    rules: [{ family: "ip", table: "filter", chain: "INPUT" }],
+  });
+});
+
+test("the longest interface names that are allowed are what every tool can hold", async () => {
+  const host = await startHost(async () => {});
+  const workloadInterfaces = ["fifteen-letters", "fourteen-char*", "*"];
+  expect(workloadInterfaces.map(isInterfacePattern)).toEqual([true, true, true]);
+  for (const backend of Object.values(BACKENDS)) {
+    await backend(host.run).apply({ ...ALL, workloadInterfaces });
+    await backend(host.run).remove();
+  }
 });
 
 test("text that the kernel refuses leaves the old rules standing", async () => {

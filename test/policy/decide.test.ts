@@ -31,6 +31,7 @@ function policyOf(bindings: readonly string[], over: Partial<Policy> = {}): Poli
     durationSeconds: 3600,
     externalIds: new Map(),
     host: "host-7",
+    requireImdsv2: false,
   };
   return { bindings: parsed, ...defaults, ...over };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { nftScript } from "../../src/rules/nftables.ts";
-import { createRules } from "../../src/rules/rules.ts";
+import { createRules, removeAllRules } from "../../src/rules/rules.ts";
 import { type Answer, scriptedRun } from "./scripted-run.ts";
 
 const NFT_SCRIPT_CLOSED = nftScript({ parts: "closed", gatewayPort: 18169, uplinkInterfaces: ["ens5"], workloadInterfaces: ["br-*"] });
@@ -45,18 +45,82 @@ describe("the rules of a host", () => {
     await expect(rules.apply("closed", 18169)).rejects.toMatchObject({ code: "RULES_FAILED" });
   });
 
+  test("a tool that is broken keeps nothing in that another one can take out, neither in a removal nor in a change of backend", async () => {
+    const ours = "*nat\n:IMDSGATE-PRE - [0:0]\n-A PREROUTING -d 169.254.169.254/32 -j IMDSGATE-PRE\nCOMMIT\n";
+    const removal = "*nat\n-D PREROUTING -d 169.254.169.254/32 -j IMDSGATE-PRE\n-F IMDSGATE-PRE\n-X IMDSGATE-PRE\nCOMMIT\n";
+    const { run, calls } = scriptedRun({
+      ...HOST,
+      "nft list tables": { exitCode: 1, stderr: "nft: broken\n" },
+      "iptables-nft -V": { stdout: "iptables v1.8.9 (nf_tables)\n" },
+      "iptables-nft-save": { exitCode: 1, stderr: "iptables-nft-save: broken\n" },
+      "iptables-legacy-save": { stdout: ours },
+      "iptables-legacy-restore --noflush -w 5": {},
+    });
+    const rules = await createRules(run, "auto", []);
+    await expect(rules.remove()).rejects.toThrow('"nft: broken"');
+    await expect(removeAllRules(run)).rejects.toThrow('"nft: broken"');
+    await expect(rules.apply("closed", 18169)).rejects.toThrow('"iptables-nft-save: broken"');
+    const removals = calls.filter((call) => call.startsWith("iptables-legacy-restore"));
+    expect(removals).toEqual(Array(3).fill(`iptables-legacy-restore --noflush -w 5\n${removal}`));
+  });
+
+  test("a family that is broken keeps nothing in of the other", async () => {
+    const ours = "*nat\n:IMDSGATE-PRE - [0:0]\nCOMMIT\n";
+    const { run, calls } = scriptedRun({
+      ...HOST,
+      "test -e /proc/net/if_inet6": {},
+      "nft list tables": {},
+      "iptables-legacy-save": { exitCode: 1, stderr: "broken\n" },
+      "ip6tables-legacy-save": { stdout: ours },
+      "ip6tables-legacy-restore --noflush -w 5": {},
+    });
+    await expect(removeAllRules(run)).rejects.toMatchObject({ code: "RULES_FAILED" });
+    expect(calls.at(-1)).toBe("ip6tables-legacy-restore --noflush -w 5\n*nat\n-F IMDSGATE-PRE\n-X IMDSGATE-PRE\nCOMMIT\n");
+  });
+
+  test("a redirect that stands is found in the backend that holds it, also past one that cannot be looked at", async () => {
+    const redirect =
+      "*nat\n-A IMDSGATE-PRE -i eth0 -j RETURN\n-A IMDSGATE-PRE -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8111\nCOMMIT\n";
+    const portWith = async (answers: Readonly<Record<string, Answer>>) =>
+      (await createRules(scriptedRun({ ...HOST, "nft list tables": {}, ...answers }).run, "auto", [])).redirectPort();
+    const table =
+      "table inet imdsgate {\n\tchain prerouting {\n\t\tip daddr 169.254.169.254 tcp dport 80 counter redirect to :8222\n\t}\n}\n";
+    const inTable = { "nft list tables": { stdout: "table inet imdsgate\n" }, "nft list table inet imdsgate": { stdout: table } };
+    expect([
+      await portWith({}),
+      await portWith(inTable),
+      await portWith({ "iptables-legacy-save": { stdout: redirect } }),
+      await portWith({ "nft list tables": { exitCode: 1 }, "iptables-legacy-save": { stdout: redirect } }),
+      await portWith({ "iptables-legacy-save": DENIED }),
+    ]).toEqual([undefined, 8222, 8111, 8111, undefined]);
+  });
+
   test("a removal that could not look everywhere says so", async () => {
     const { run } = scriptedRun({ ...HOST, "nft list tables": {}, "iptables-legacy-save": DENIED });
     const rules = await createRules(run, "auto", []);
     await expect(rules.remove()).rejects.toMatchObject({ code: "RULES_NOT_PERMITTED" });
   });
 
-  test.for(["br 1", 'x"; flush ruleset', "-i", "", "a-name-longer-than-15", "br*x", "eth+"])(
+  test.for(["br 1", 'x"; flush ruleset', "-i", "", "a-name-longer-than-15", "fifteen-letters*", "br*x", "eth+"])(
     "an interface name that a tool could read otherwise is refused: %s",
     async (name) => {
-      await expect(createRules(scriptedRun(HOST).run, "auto", [name])).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+      await expect(createRules(scriptedRun(HOST).run, "auto", [name])).rejects.toMatchObject({
+        code: "CONFIG_INVALID",
+        message: expect.stringContaining(`--interface: rules cannot hold ${JSON.stringify(name)}\n`),
+      });
     },
   );
+
+  test.for(["wan+1", "w*", "*"])("an uplink that a tool could read otherwise is laid at no flag's door: %s", async (uplink) => {
+    const { run, calls } = scriptedRun({ ...HOST, "ip -j -4 route show table all default": { stdout: JSON.stringify([{ dev: uplink }]) } });
+    const rules = await createRules(run, "auto", []);
+    await expect(rules.apply("closed", 18169)).rejects.toMatchObject({
+      code: "RULES_FAILED",
+      message: `The interface "${uplink}", which holds a default route, has a name that rules cannot hold. Name the interfaces of the workloads instead, as in --interface 'br-*'.`,
+    });
+    expect(calls.filter((call) => call.startsWith("nft -f"))).toEqual([]);
+    expect(await (await createRules(run, "auto", ["br-*"])).apply("closed", 18169)).toBe("no-conntrack-tool");
+  });
 
   test.for(["docker0", "br-*", "eth0.100", "*"])("an ordinary interface name is taken: %s", async (name) => {
     expect((await createRules(scriptedRun(HOST).run, "auto", [name])).backend).toBe("nftables");

@@ -54,3 +54,9 @@ describe("a request", () => {
 
   test("of HTTP/1.0 needs no Host", () => expect(read("GET / HTTP/1.0\r\n\r\n")).toMatchObject({ isWellFormed: true }));
 });
+
+test("a request that waits to be told to go on is whole with its head (T3)", () => {
+  const head = "PUT /latest/api/token HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+  expect(readRequest(Buffer.from(head)).kind).toBe("request");
+  expect(readRequest(Buffer.from(head.replace("Expect: 100-continue\r\n", ""))).kind).toBe("incomplete");
+});

@@ -145,6 +145,20 @@ describe("the embedded STS", () => {
     ]);
   });
 
+  test("lets sessions last as long as it is told, and then refuses their keys", async () => {
+    const clock = handMovedClock();
+    const sts = await testSts({ clock, lifeSeconds: 10 });
+    const { xml } = await call(sts, { Action: "AssumeRole", RoleArn: ROLE, RoleSessionName: "php-1" });
+    expect(xml).toContain("<Expiration>2026-11-24T02:00:10Z</Expiration>");
+    const authorization = `AWS4-HMAC-SHA256 Credential=${/<AccessKeyId>(.*)<\/AccessKeyId>/.exec(xml)?.[1]}/`;
+    const codes = [];
+    for (const seconds of [12, 1]) {
+      clock.advance(seconds * 1_000);
+      codes.push((await faultOf(sts, { Action: "GetCallerIdentity" }, authorization)).code);
+    }
+    expect(codes).toEqual([undefined, "ExpiredToken"]);
+  });
+
   test("tears the connection down when it is down, and counts no call", async () => {
     const sts = await testSts();
     sts.setState("down");

@@ -1,5 +1,5 @@
 import { ImdsgateError } from "../../src/errors.ts";
-import type { ProcessTable } from "../../src/identity/process-table.ts";
+import { type ProcessTable, UNREADABLE } from "../../src/identity/process-table.ts";
 import type { RuntimeEvent } from "../../src/identity/runtime.ts";
 import { type Call, createFakeApi, type FakeContainer, type FakeNetwork, type NewContainer, type Watcher } from "./fake-runtime-api.ts";
 
@@ -19,6 +19,7 @@ export function createFakeRuntime() {
   let ticks = 100;
   let events: "delivered" | "lost" | "kept" = "delivered";
   let isDown = false;
+  let isUnreadable = false;
 
   const containerOf = (name: string) => [...containers.values()].find((one) => one.name === name) ?? refuse(`No such container: ${name}`);
   const networkOf = (name: string) => networks.get(name) ?? refuse(`network ${name} not found`);
@@ -192,6 +193,10 @@ export function createFakeRuntime() {
       isDown = down;
       if (down) host.cutEvents();
     },
+    /** From now on the kernel cannot be asked about any process, or can be again. */
+    setUnreadable(unreadable: boolean): void {
+      isUnreadable = unreadable;
+    },
     /** The calls since the last look, as `inspectContainer ID`. */
     takeCalls: (): readonly string[] => calls.splice(0),
   };
@@ -204,19 +209,22 @@ export function createFakeRuntime() {
     async isAnswered(call, id) {
       calls.push(`${call} ${id}`.trim());
       await (hanging.get(`${call} ${id}`) ?? hanging.get(`${call} `))?.promise;
-      if (isDown) throw new ImdsgateError("RUNTIME_UNAVAILABLE", "the runtime is down");
+      if (isDown) throw new ImdsgateError("RUNTIME_UNAVAILABLE", "the runtime is down", { cause: REFUSED });
     },
   });
 
   const processTable: ProcessTable = {
-    startTime: (pid) => processes.get(pid)?.startTime,
-    ownedAddresses: (pid) => processes.get(pid)?.addresses,
+    startTime: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.startTime),
+    ownedAddresses: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.addresses),
   };
 
   host.createNetwork("bridge", ["172.17.0.0/16"]);
   images.set("app:1", {});
   return { ...host, runtime, processTable };
 }
+
+/** What a socket says behind which nobody listens. */
+const REFUSED = Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" });
 
 export type FakeRuntime = ReturnType<typeof createFakeRuntime>;
 

@@ -5,6 +5,9 @@ import type { Attestation, AttestManner, StaticWorkload } from "../../src/identi
 import type { FakeRuntime } from "./fake-runtime.ts";
 import { handMovedClock } from "./hand-moved-clock.ts";
 
+const LOOKUP_GAP_MS = 100;
+const MOST_PAUSES = 4;
+
 /** Lets everything happen that waits for no timer. */
 export const flush = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -21,6 +24,28 @@ export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWo
   const identity = createIdentity({ runtime, processTable, clock, staticWorkloads, emit: (event) => void events.push(event) });
   const end = new AbortController();
   onTestFinished(() => end.abort());
+  /** Moves the clock, and lets everything happen that falls due on the way. */
+  async function pass(ms: number): Promise<void> {
+    await flush();
+    let left = ms;
+    for (let next = clock.untilNext(); next !== undefined && next <= left; next = clock.untilNext()) {
+      clock.advance(next);
+      left -= next;
+      await flush();
+    }
+    clock.advance(left);
+    await flush();
+  }
+  /** What `work` gives; time passes only if it waits for the pauses that are kept between two questions to the runtime. */
+  async function paced<T>(work: Promise<T>): Promise<T> {
+    let isSettled = false;
+    void work.finally(() => {
+      isSettled = true;
+    });
+    await flush();
+    for (let pauses = 0; !isSettled && pauses < MOST_PAUSES; pauses += 1) await pass(LOOKUP_GAP_MS);
+    return work;
+  }
   return {
     identity,
     clock,
@@ -30,21 +55,11 @@ export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWo
       void identity.run(end.signal);
       await flush();
     },
-    /** Moves the clock, and lets everything happen that falls due on the way. */
-    async pass(ms: number) {
-      await flush();
-      let left = ms;
-      for (let next = clock.untilNext(); next !== undefined && next <= left; next = clock.untilNext()) {
-        clock.advance(next);
-        left -= next;
-        await flush();
-      }
-      clock.advance(left);
-      await flush();
-    },
+    pass,
+    paced,
     /** The name of who speaks from `address`, or why there is none. */
     async who(address: string, manner: AttestManner = "now") {
-      return nameOf(await identity.attest(address, manner));
+      return nameOf(await paced(identity.attest(address, manner)));
     },
     /** What is attested at once, without any time passing; undefined when it waits. */
     async settled(attesting: Promise<Attestation>) {
