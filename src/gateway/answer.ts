@@ -141,6 +141,7 @@ async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Room
   if (!VERSION.test(target.version)) return refuse(request, rooms, 404, "old-version");
 
   const speaker = await rooms.identity.attest(request.sourceAddress, "hold");
+  const attestedAt = rooms.clock.now();
   if (speaker.kind === "unknown" && rooms.unknown === "deny") return refuse(request, rooms, 404, "unknown-source");
   const token = await rooms.tokens.verdictOn(request.head, target.version);
   if (token.kind === "unavailable") return refuse(request, rooms, 500, "upstream-unavailable");
@@ -148,8 +149,12 @@ async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Room
   if (speaker.kind !== "known") return refuseUnproven(request, rooms, speaker);
 
   const reply = await answerKnown(request, target, rooms, speaker.workload, token.ttlSeconds);
-  return (await isStillThere(request, rooms, speaker.workload)) ? reply : cut("unknown-source");
+  const isProven = rooms.clock.now() - attestedAt <= PROOF_HOLDS_MS || (await isStillThere(request, rooms, speaker.workload));
+  return isProven ? reply : cut("unknown-source");
 }
+
+/** How old a proof may be when the answer goes out: far less than a runtime needs to give an address away (300 ms and more). */
+const PROOF_HOLDS_MS = 20;
 
 /** No identity, no role: never the default one by race. A container that is starting may ask again, so it is not told that it has none. */
 function refuseUnproven(request: ImdsRequest, rooms: Rooms, speaker: Exclude<Attestation, { kind: "known" }>): Reply {

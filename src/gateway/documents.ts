@@ -5,9 +5,13 @@ import type { RoleArn } from "../policy/role-arn.ts";
 /** The listing of the IAM tree's root (docs/contract.md, L3). */
 export const IAM_ROOT_LISTING = "info\nsecurity-credentials/";
 
-/** The credentials of `lease` as IMDS lays them out (docs/contract.md, F1 to F4). */
+const laidOut = new WeakMap<Lease, string>();
+
+/** The credentials of `lease` as IMDS lays them out (docs/contract.md, F1 to F4); once for each lease. */
 export function credentialsDocument(lease: Lease): string {
-  return layOut([
+  const known = laidOut.get(lease);
+  if (known !== undefined) return known;
+  const document = layOut([
     ["Code", "Success"],
     ["LastUpdated", timestamp(lease.issuedAt)],
     ["Type", "AWS-HMAC"],
@@ -16,6 +20,8 @@ export function credentialsDocument(lease: Lease): string {
     ["Token", lease.sessionToken],
     ["Expiration", timestamp(lease.expiresAt)],
   ]);
+  laidOut.set(lease, document);
+  return document;
 }
 
 /** What IMDS says when the role may not be assumed: STS refused at `deniedAt` (docs/contract.md, F6). */
