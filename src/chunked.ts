@@ -62,10 +62,13 @@ function partAfter(part: Part, text: string): Part {
   return size === 0 ? "trailer" : "data";
 }
 
-/** A chunk's size, its extensions ignored: one to eight hex digits, nothing else before `;`. */
+/**
+ * A chunk's size: one to eight hex digits. Extensions are ignored, but hold no blank: to a server that does not decode chunks such a
+ * line would be a request line.
+ */
 function chunkSize(text: string): number | undefined {
-  const [digits = ""] = text.split(";", 1);
-  return /^[0-9A-Fa-f]{1,8}$/.test(digits) ? Number.parseInt(digits, 16) : undefined;
+  const [, digits] = /^([0-9A-Fa-f]{1,8})(?:;[\x21-\x7e]*)?$/.exec(text) ?? [];
+  return digits === undefined ? undefined : Number.parseInt(digits, 16);
 }
 
 function isTrailer(text: string): boolean {
