@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 
-/** The one container that the stub tells of. */
-export interface StubContainer {
+/** A container that the stub tells of. */
+interface StubContainer {
   readonly name: string;
   /** Its init process: a real one, in a network namespace that owns the addresses. */
   readonly pid: number;
@@ -10,11 +10,13 @@ export interface StubContainer {
   readonly addresses: readonly string[];
 }
 
-const ID = "b".repeat(64);
-
-/** A Docker socket at `socketPath` with one running container, so that attestation runs on a real process without a Docker daemon. */
-export async function startDockerStub(socketPath: string, container: StubContainer, owner: AsyncDisposableStack): Promise<void> {
-  const answers = answersFor(container);
+/** A Docker socket at `socketPath` with `containers` running, so that attestation runs on real processes without a Docker daemon. */
+export async function startDockerStub(
+  socketPath: string,
+  containers: readonly StubContainer[],
+  owner: AsyncDisposableStack,
+): Promise<void> {
+  const answers = answersFor(containers);
   const server = createServer((request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
     // The stream of events stays open and is silent: nothing changes here.
@@ -29,33 +31,40 @@ export async function startDockerStub(socketPath: string, container: StubContain
   });
 }
 
-function answersFor({ name, pid, addresses }: StubContainer): ReadonlyMap<string, unknown> {
-  const networks = addresses.map((address, index) => {
+function answersFor(containers: readonly StubContainer[]): ReadonlyMap<string, unknown> {
+  const parts = containers.map((container, index) => containerAnswers(container, `${index + 1}`.repeat(64)));
+  const lists = [
+    ["/containers/json", parts.map(({ id }) => ({ Id: id }))],
+    ["/networks", parts.flatMap(({ networks }) => networks)],
+  ] as const;
+  return new Map<string, unknown>([...lists, ...parts.flatMap(({ answers }) => answers)]);
+}
+
+function containerAnswers({ name, pid, addresses }: StubContainer, id: string) {
+  const endpoints = addresses.map((address) => {
+    const [, , third = "", fourth = ""] = address.split(".");
+    const networkId = `${third.padStart(4, "0")}${fourth.padStart(4, "0")}`.padStart(64, "a");
     const subnet = address.replace(/\.\d+$/, ".0/24");
-    return { Id: `${index}`.repeat(64), Name: `bench-${index}`, Driver: "bridge", IPAM: { Config: [{ Subnet: subnet }] }, address };
+    return { address, network: { Id: networkId, Name: `bench-${third}`, Driver: "bridge", IPAM: { Config: [{ Subnet: subnet }] } } };
   });
-  const container = {
-    Id: ID,
+  const inspected = {
+    Id: id,
     Name: `/${name}`,
     Image: `sha256:${"c".repeat(64)}`,
     Config: { Image: "bench", Labels: {} },
     State: { Running: true, Pid: pid, StartedAt: "2026-11-24T02:00:00Z" },
-    HostConfig: { NetworkMode: "bench-0" },
+    HostConfig: { NetworkMode: endpoints[0]?.network.Name },
     NetworkSettings: {
       Networks: Object.fromEntries(
-        networks.map(({ Name, Id, address }) => [Name, { NetworkID: Id, IPAddress: address, GlobalIPv6Address: "" }]),
+        endpoints.map(({ address, network }) => [network.Name, { NetworkID: network.Id, IPAddress: address, GlobalIPv6Address: "" }]),
       ),
     },
   };
-  return new Map<string, unknown>([
-    ["/containers/json", [{ Id: ID }]],
-    [`/containers/${ID}/json`, container],
-    ["/networks", networks],
-    ...networks.map(({ address, ...network }): [string, unknown] => [
-      `/networks/${network.Id}`,
-      { ...network, Containers: { [ID]: { IPv4Address: `${address}/24`, IPv6Address: "" } } },
-    ]),
+  const answers = endpoints.map(({ address, network }): readonly [string, unknown] => [
+    `/networks/${network.Id}`,
+    { ...network, Containers: { [id]: { IPv4Address: `${address}/24`, IPv6Address: "" } } },
   ]);
+  return { id, networks: endpoints.map(({ network }) => network), answers: [[`/containers/${id}/json`, inspected] as const, ...answers] };
 }
 
 function answerJson(response: ServerResponse, answer: unknown): void {

@@ -4,7 +4,7 @@ import { writeMarkedSection } from "./marked-section.ts";
 import { PATH } from "./own-network.ts";
 import { ownedRun, type Run } from "./owned-run.ts";
 import { type Launch, startProgram } from "./program.ts";
-import { table } from "./report.ts";
+import { table } from "./table.ts";
 import { startWireRecorder, type WireRecorder } from "./wire-recorder.ts";
 
 const HELP = `node bench/fidelity.ts [--write]
@@ -46,7 +46,7 @@ async function main(flags: readonly string[]): Promise<number> {
   }
   const report = renderTallies(await ownedRun(tallyAll));
   process.stdout.write(`${report}\n`);
-  if (flags.includes("--write")) writeMarkedSection(PAGE, report);
+  if (flags.includes("--write")) writeMarkedSection(PAGE, "measured", report);
   return 0;
 }
 

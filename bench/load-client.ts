@@ -16,6 +16,10 @@ export interface Load {
   readonly connections: number;
   /** Requests in all. */
   readonly count: number;
+  /** What each answer has to be. */
+  readonly status: number;
+  /** Between an answer and the next question of that connection's place; none if left out. */
+  readonly pauseMs?: number;
 }
 
 export interface Outcome {
@@ -23,7 +27,7 @@ export interface Outcome {
   /** From the wish to connect to the last byte. */
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Answers that were no whole 200. */
+  /** Answers that were not whole, or of another status. */
   readonly failures: number;
   readonly firstFailure: string;
 }
@@ -44,22 +48,27 @@ function run(load: Load): Promise<Outcome> {
       const askedAt = performance.now();
       const from = load.from[slot % load.from.length];
       const socket = connect({ host: load.host, port: load.port, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) });
-      readAnswer(socket, load.request, (fault) => {
+      readAnswer(socket, load, (fault) => {
         latencies.push(performance.now() - askedAt);
         if (fault !== undefined) {
           failures += 1;
           firstFailure ||= fault;
         }
         if (latencies.length === load.count) resolve({ ...summary(latencies, performance.now() - startedAt), failures, firstFailure });
-        else askNext(slot);
+        else askAgain(slot);
       });
     }
+    function askAgain(slot: number): void {
+      if (load.pauseMs === undefined) askNext(slot);
+      else setTimeout(askNext, load.pauseMs, slot);
+    }
+
     for (let slot = 0; slot < load.connections; slot += 1) askNext(slot);
   });
 }
 
 /** Calls back once, when the answer has ended, with what was wrong with it. */
-function readAnswer(socket: Socket, request: string, done: (fault: string | undefined) => void): void {
+function readAnswer(socket: Socket, { request, status }: Load, done: (fault: string | undefined) => void): void {
   const pieces: Buffer[] = [];
   let failure = "";
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error(`nothing for ${PATIENCE_MS} ms`)));
@@ -68,14 +77,14 @@ function readAnswer(socket: Socket, request: string, done: (fault: string | unde
   socket.on("error", (error) => {
     failure = error.message;
   });
-  socket.on("close", () => done(failure || faultOf(Buffer.concat(pieces))));
+  socket.on("close", () => done(failure || faultOf(Buffer.concat(pieces), status)));
 }
 
-function faultOf(answer: Buffer): string | undefined {
+function faultOf(answer: Buffer, status: number): string | undefined {
   const headEnd = answer.indexOf("\r\n\r\n") + 4;
   const head = answer.toString("latin1", 0, headEnd);
   const [, length] = /\r\ncontent-length: *(\d+)\r\n/i.exec(head) ?? [];
-  const isWhole = head.startsWith("HTTP/1.1 200 ") && answer.length - headEnd === Number(length);
+  const isWhole = head.startsWith(`HTTP/1.1 ${status} `) && answer.length - headEnd === Number(length);
   return isWhole ? undefined : answer.toString("latin1", 0, 200) || "closed without an answer";
 }
 

@@ -19,6 +19,8 @@ export interface Launch {
   readonly command: readonly string[];
   /** Instead of the benchmark's own environment. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where it runs; else where the benchmark does. */
+  readonly cwd?: string;
   /** Where its stderr goes; else to the benchmark's own. */
   readonly logPath?: string;
 }
@@ -42,11 +44,15 @@ function saidBy({ logPath }: Launch): string {
 }
 
 /** Starts a program that does not say when it is ready; the owner stops it. Throws when the owner is already gone. */
-export function spawnOwned({ command, environment, logPath }: Launch, owner: AsyncDisposableStack): ChildProcess {
+export function spawnOwned({ command, environment, cwd, logPath }: Launch, owner: AsyncDisposableStack): ChildProcess {
   if (owner.disposed) throw new Error("the run is over");
   const [file = "", ...args] = command;
   const log = logPath === undefined ? undefined : openSync(logPath, "a");
-  const child = spawn(file, args, { stdio: ["pipe", "pipe", log ?? "inherit"], ...(environment ? { env: environment } : {}) });
+  const child = spawn(file, args, {
+    stdio: ["pipe", "pipe", log ?? "inherit"],
+    ...(environment ? { env: environment } : {}),
+    ...(cwd ? { cwd } : {}),
+  });
   if (log !== undefined) closeSync(log);
   const ended = once(child, "exit").catch(() => undefined);
   owner.defer(async () => {

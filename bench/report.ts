@@ -1,55 +1,58 @@
-import { readFileSync } from "node:fs";
-import os from "node:os";
-import { type ContenderName, nginxVersion } from "./contenders.ts";
+import type { ContenderName } from "./contenders.ts";
 import type { FreshnessCost } from "./freshness-cost.ts";
+import { goalTable } from "./goals.ts";
+import type { LoadedMemory } from "./idle-memory.ts";
+import type { Memory } from "./memory.ts";
+import type { NeighbourCost } from "./neighbour.ts";
 import type { Cell } from "./rounds.ts";
+import type { StartTimes } from "./start-time.ts";
+import { table } from "./table.ts";
 
 /** All that one run found out. */
 export interface Findings {
   readonly cells: readonly Cell[];
-  readonly memory: readonly {
-    readonly contender: ContenderName;
-    readonly idleMib: number;
-    readonly afterMib: number;
-    readonly peakMib: number;
-  }[];
+  readonly memory: readonly Memory[];
+  readonly loaded: readonly LoadedMemory[];
+  readonly starts: StartTimes;
+  readonly neighbours: readonly NeighbourCost[];
   readonly freshness: readonly FreshnessCost[];
   readonly facts: readonly string[];
 }
 
-/** The machine and the versions, with the load that was on it before the run. */
-export function machineFacts(now: Date): readonly string[] {
-  const cpus = os.cpus();
-  const { version }: { version: string } = JSON.parse(
-    readFileSync(new URL("../node_modules/http-proxy-3/package.json", import.meta.url), "utf8"),
-  );
-  const load = os.loadavg().map((average) => average.toFixed(2));
-  return [
-    `${now.toISOString().slice(0, 10)}; Linux ${os.release()}, ${os.arch()}; ${cpus.length} cores (${cpus[0]?.model.trim() ?? "unknown"})`,
-    `Node ${process.versions.node}; nginx ${nginxVersion() ?? "not on this machine"}; http-proxy-3 ${version}`,
-    `load averages before the run: ${load.join(", ")} (1, 5 and 15 minutes)`,
-  ];
-}
-
 /** The findings as Markdown: the machine, the ratios, what they are made of. */
-export function renderReport({ cells, memory, freshness, facts }: Findings): string {
+export function renderReport(findings: Findings): string {
+  const { cells, memory, loaded, starts, neighbours, freshness, facts } = findings;
   return [
     facts.map((fact) => `- ${fact}`).join("\n"),
+    "### Goals",
+    goalTable(findings),
     "### imdsgate over the others\n\nRequests a second: more than 1 is faster. CPU and p50: less than 1 is cheaper, quicker.",
     ratioTable(cells),
     "### What the ratios are made of",
     cellTable(cells),
+    "### A quiet workload beside a greedy one",
+    neighbourTable(neighbours),
     "### Memory of the processes, MiB resident",
+    memoryTable(memory),
+    "### What idle memory is made of",
     table(
-      ["server", "idle", "after the run", "peak"],
-      memory.map(({ contender, idleMib, afterMib, peakMib }) => [contender, ...[idleMib, afterMib, peakMib].map((mib) => mib.toFixed(0))]),
+      ["loaded, each with all above it", "MiB resident"],
+      loaded.map((step) => [step.loaded, step.mib.toFixed(0)]),
+    ),
+    "### From the start to the first correct answer",
+    table(
+      ["start", "ms"],
+      [
+        ["nothing compiled before", starts.coldMs.toFixed(0)],
+        [`compiled before (median of ${starts.warmStarts})`, starts.warmMs.toFixed(0)],
+      ],
     ),
     ...(freshness.length > 0 ? ["### What the kernel's word on a container costs", freshnessTable(freshness)] : []),
     ...failureNotes(cells),
   ].join("\n\n");
 }
 
-const OTHERS: readonly ContenderName[] = ["direct", "nginx", "http-proxy"];
+const OTHERS: readonly ContenderName[] = ["direct", "nginx", "http-proxy", "node:http"];
 
 function ratioTable(cells: readonly Cell[]): string {
   const others = OTHERS.filter((name) => cells.some(({ contender }) => contender === name));
@@ -63,7 +66,7 @@ function ratioTable(cells: readonly Cell[]): string {
     "p50 − direct, ms",
   ];
   const rows = cells
-    .filter(({ contender }) => !others.includes(contender))
+    .filter(({ contender, request }) => !others.includes(contender) && !request.startsWith("refused"))
     .map((cell) => {
       const other = (name: ContenderName) => cells.find((one) => one.contender === name && isSameTrial(one, cell));
       const ratio = (name: ContenderName, value: (cell: Cell) => number) => {
@@ -99,6 +102,37 @@ function cellTable(cells: readonly Cell[]): string {
   );
 }
 
+function neighbourTable(costs: readonly NeighbourCost[]): string {
+  return table(
+    [
+      "the quiet one asks",
+      "p50 alone, ms",
+      "p50 beside, ms",
+      "p99 alone, ms",
+      "p99 beside, ms",
+      "p99 more, ms",
+      "the greedy one's answers/s",
+      "its refused/s",
+      "failed",
+    ],
+    costs.map(({ asked, alone, beside, greedyPerSecond, greedyRefusedPerSecond, failures }) => [
+      asked,
+      ...[alone.p50Ms, beside.p50Ms, alone.p99Ms, beside.p99Ms, beside.p99Ms - alone.p99Ms].map((ms) => ms.toFixed(2)),
+      ...[greedyPerSecond, greedyRefusedPerSecond, failures].map((count) => count.toFixed(0)),
+    ]),
+  );
+}
+
+function memoryTable(memory: readonly Memory[]): string {
+  return table(
+    ["server", "idle", "after the run", "after a second load", "peak"],
+    memory.map(({ what, idleMib, afterMib, secondMib, peakMib }) => [
+      what,
+      ...[idleMib, afterMib, secondMib, peakMib].map((mib) => mib.toFixed(0)),
+    ]),
+  );
+}
+
 function freshnessTable(costs: readonly FreshnessCost[]): string {
   return table(
     ["addresses of the container", "fib_trie, bytes", "start time, µs", "owned addresses, µs", "the whole check, µs"],
@@ -121,11 +155,4 @@ function failureNotes(cells: readonly Cell[]): readonly string[] {
 
 function isSameTrial(one: Cell, other: Cell): boolean {
   return one.request === other.request && one.connections === other.connections;
-}
-
-/** A Markdown table; everything but the first column that holds words is aligned to the right. */
-export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const isNumber = header.map((_, column) => rows.every((row) => /^[-–\d.]+$/.test(row[column] ?? "")));
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
-  return [line(header), line(isNumber.map((right) => (right ? "--:" : "---"))), ...rows.map(line)].join("\n");
 }

@@ -1,7 +1,6 @@
 import type { Contender, ContenderName } from "./contenders.ts";
-import type { Lab } from "./lab.ts";
 import { cpuMicrosOf } from "./process-usage.ts";
-import { type RequestName, requestText } from "./stated-answers.ts";
+import { REQUEST_NAMES, type RequestName, stated } from "./stated-answers.ts";
 
 /** How much is asked. */
 export interface Plan {
@@ -45,7 +44,7 @@ type Trial = Pick<Cell, "request" | "connections"> & { readonly contenders: read
  * round. `onProgress` hears what is under way.
  */
 export async function runRounds(
-  lab: Lab,
+  host: string,
   contenders: readonly Contender[],
   plan: Plan,
   onProgress: (text: string) => void,
@@ -53,7 +52,7 @@ export async function runRounds(
   const trials = trialsOf(contenders);
   for (const trial of trials.filter(({ connections }) => connections === 16)) {
     onProgress(`warm-up: ${trial.request}`);
-    for (const contender of trial.contenders) await measure(lab, trial, contender, plan.warmUp);
+    for (const contender of trial.contenders) await measure(host, trial, contender, plan.warmUp);
   }
   const samples = new Map<string, Sample[]>();
   for (let round = 0; round < plan.rounds; round += 1) {
@@ -61,7 +60,7 @@ export async function runRounds(
       onProgress(`round ${round + 1} of ${plan.rounds}: ${trial.request}, ${trial.connections} at once`);
       for (const contender of rotated(trial.contenders, round)) {
         const key = keyOf(trial, contender);
-        samples.set(key, [...(samples.get(key) ?? []), await measure(lab, trial, contender, plan.requests)]);
+        samples.set(key, [...(samples.get(key) ?? []), await measure(host, trial, contender, plan.requests)]);
       }
     }
   }
@@ -70,21 +69,15 @@ export async function runRounds(
   );
 }
 
-/** Who is attested does not matter to pass-through, so a static workload only asks for credentials. */
 function trialsOf(contenders: readonly Contender[]): readonly Trial[] {
-  const requests: readonly RequestName[] = ["cached credentials", "pass-through"];
-  return requests.flatMap((request) =>
-    CONNECTIONS.map((connections) => ({
-      request,
-      connections,
-      contenders: contenders.filter(({ name }) => request === "cached credentials" || name !== "imdsgate, static workload"),
-    })),
+  return REQUEST_NAMES.flatMap((request) =>
+    CONNECTIONS.map((connections) => ({ request, connections, contenders: contenders.filter(({ asked }) => asked.includes(request)) })),
   );
 }
 
-async function measure(lab: Lab, { request, connections }: Trial, { pid, port, from }: Contender, count: number): Promise<Sample> {
+async function measure(host: string, { request, connections }: Trial, { pid, port, from }: Contender, count: number): Promise<Sample> {
   const before = cpuMicrosOf(pid);
-  const outcome = await lab.load({ host: lab.serverHost, port, from, request: requestText(request), connections, count });
+  const outcome = await from.load({ host, port, ...stated(request), connections, count });
   return { ...outcome, perSecond: (count * 1_000) / outcome.wallMs, cpuMicros: cpuMicrosOf(pid) - before };
 }
 

@@ -1,29 +1,60 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { startContenders } from "./contenders.ts";
+import { type Stage, startContenders, startUpstream } from "./contenders.ts";
+import { measureLoadedMemory } from "./idle-memory.ts";
+import { startSurroundings } from "./imdsgate.ts";
 import { layOutLoopback, layOutNamespaces } from "./lab.ts";
+import { machineFacts } from "./machine-facts.ts";
 import { writeMarkedSection } from "./marked-section.ts";
+import { measureMemory } from "./memory.ts";
+import { measureNeighbours, type NeighbourPlan } from "./neighbour.ts";
 import { INSIDE, runInOwnNetwork } from "./own-network.ts";
-import { ownedRun, type Run } from "./owned-run.ts";
-import { memoryOf } from "./process-usage.ts";
-import { machineFacts, renderReport } from "./report.ts";
+import { ownedRun } from "./owned-run.ts";
+import { profileReport } from "./profile.ts";
+import { renderReport } from "./report.ts";
 import { type Plan, runRounds } from "./rounds.ts";
+import { measureStarts } from "./start-time.ts";
 
-const HELP = `npm run bench -- [--quick] [--write]
+const HELP = `npm run bench -- [--quick] [--profile] [--write]
 
-Asks a metadata service directly, and through nginx, http-proxy and imdsgate, by 1, 16 and 64 connections at once
-with a new connection for each request. Prints tables in Markdown; progress goes to stderr. It asserts nothing.
+Asks a metadata service directly, and through nginx, http-proxy, bare node:http and imdsgate, by 1, 16 and 64 connections
+at once with a new connection for each request; measures memory, the start, and what a quiet workload waits beside a
+greedy one. Prints tables in Markdown; progress goes to stderr. It asserts nothing: the goals are told met or missed.
 
-  --quick   a tenth of the requests: to see that it works
-  --write   put the tables into docs/performance.md as well
-  --help    this text
+  --quick     a tenth of the requests: to see that it works
+  --profile   instead of all that: where imdsgate's time goes, by a CPU profile under load
+  --write     put the tables into docs/performance.md as well
+  --help      this text
 
 It runs in network namespaces of its own without an uplink where the machine allows that (root or not; needs unshare,
-nsenter and ip), else on loopback with a static workload. nginx is left out where it is not installed (Debian: nginx-light).
+nsenter and ip), else on loopback with static workloads. nginx is left out where it is not installed (Debian: nginx-light).
 `;
 
-const FULL: Plan = { rounds: 7, requests: 1_400, warmUp: 4_000 };
-const QUICK: Plan = { rounds: 2, requests: 250, warmUp: 100 };
+interface FullPlan extends Plan {
+  readonly secondLoad: number;
+  readonly warmStarts: number;
+  readonly neighbour: NeighbourPlan;
+  readonly profiled: number;
+}
+
+const FULL: FullPlan = {
+  rounds: 7,
+  requests: 1_400,
+  warmUp: 4_000,
+  secondLoad: 20_000,
+  warmStarts: 7,
+  neighbour: { rounds: 5, questions: 500 },
+  profiled: 20_000,
+};
+const QUICK: FullPlan = {
+  rounds: 2,
+  requests: 250,
+  warmUp: 100,
+  secondLoad: 500,
+  warmStarts: 2,
+  neighbour: { rounds: 1, questions: 200 },
+  profiled: 3_000,
+};
 const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 
 async function main(): Promise<number> {
@@ -38,15 +69,28 @@ async function main(): Promise<number> {
     if (code !== undefined) return code;
     say("this machine allows no network namespaces of one's own (or unshare, nsenter or ip is missing): all runs on loopback");
   }
-  const report = await ownedRun((run) => bench(values.quick ? QUICK : FULL, isInside, run));
+  const plan = values.quick ? QUICK : FULL;
+  const facts = [...machineFacts(new Date()), workloadFact(isInside)];
+  const report = await ownedRun(async (run) => {
+    const lab = isInside ? await layOutNamespaces(run.owner) : await layOutLoopback(run.owner);
+    return values.profile ? profileReport({ ...run, lab }, plan.profiled, facts) : bench(plan, facts, { ...run, lab });
+  });
   process.stdout.write(`${report}\n`);
-  if (values.write) writeMarkedSection(PAGE, report);
+  if (values.write) writeMarkedSection(PAGE, values.profile ? "profile" : "measured", report);
   return 0;
 }
 
+interface Values {
+  readonly quick?: boolean;
+  readonly profile?: boolean;
+  readonly write?: boolean;
+  readonly help?: boolean;
+}
+
 /** Undefined when a flag is none of ours. */
-function parseFlags(args: readonly string[]): { readonly quick?: boolean; readonly write?: boolean; readonly help?: boolean } | undefined {
-  const options = { quick: { type: "boolean" }, write: { type: "boolean" }, help: { type: "boolean" } } as const;
+function parseFlags(args: readonly string[]): Values | undefined {
+  const flag = { type: "boolean" } as const;
+  const options = { quick: flag, profile: flag, write: flag, help: flag };
   try {
     return parseArgs({ args: args.filter((arg) => arg !== INSIDE), options }).values;
   } catch (error) {
@@ -55,21 +99,23 @@ function parseFlags(args: readonly string[]): { readonly quick?: boolean; readon
   }
 }
 
-async function bench(plan: Plan, isInside: boolean, { owner, directory }: Run): Promise<string> {
-  const facts = machineFacts(new Date());
-  const lab = isInside ? await layOutNamespaces(owner) : await layOutLoopback(owner);
-  const contenders = await startContenders({ lab, directory, owner });
-  const idle = contenders.map(({ pid }) => memoryOf(pid).nowMib);
-  const startedAt = performance.now();
-  const cells = await runRounds(lab, contenders, plan, (text) => say(`${((performance.now() - startedAt) / 1_000).toFixed(0)} s  ${text}`));
-  const memory = contenders
-    .map(({ name, pid }, index) => {
-      const { nowMib, peakMib } = memoryOf(pid);
-      return { contender: name, idleMib: idle[index] ?? 0, afterMib: nowMib, peakMib };
-    })
-    .filter(({ contender }) => contender !== "imdsgate, static workload");
-  const { freshness } = lab;
-  return renderReport({ cells, memory, freshness, facts: [...facts, workloadFact(isInside)] });
+async function bench(plan: FullPlan, facts: readonly string[], stage: Stage): Promise<string> {
+  const { lab, directory, owner } = stage;
+  const begunAt = performance.now();
+  const progress = (text: string) => say(`${((performance.now() - begunAt) / 1_000).toFixed(0)} s  ${text}`);
+  progress("loaded libraries");
+  const loaded = await measureLoadedMemory(directory);
+  const upstream = await startUpstream(stage);
+  const surroundings = await startSurroundings(lab, directory, `http://${lab.serverHost}:${upstream.port}`, owner);
+  progress("starts");
+  const starts = await measureStarts(surroundings, plan.warmStarts);
+  const contenders = await startContenders(stage, upstream, surroundings);
+  const { memory, found: cells } = await measureMemory(lab.serverHost, contenders, plan.secondLoad, () =>
+    runRounds(lab.serverHost, contenders, plan, progress),
+  );
+  progress("neighbours");
+  const neighbours = await measureNeighbours(lab, contenders, plan.neighbour);
+  return renderReport({ cells, memory, loaded, starts, neighbours, freshness: lab.freshness, facts });
 }
 
 function workloadFact(isInside: boolean): string {

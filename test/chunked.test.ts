@@ -34,7 +34,8 @@ describe("a chunked body", () => {
     "1\r\nabc\r\n",
     "fffffffff\r\n",
     "0\r\nno colon\r\n",
-    "0\r\n X: 1\r\n", "4;GET /two HTTP/1.1\r\nabcd\r\n",
+    "0\r\n X: 1\r\n",
+    "4;GET /two HTTP/1.1\r\nabcd\r\n",
     "1\r\r\na",
   ])("%j is broken", (text) => {
     expect(scan(Buffer.from(text), []).state).toBe("bad");

@@ -36,7 +36,7 @@ export interface Group {
   readonly run: (place: RunPlace) => Promise<GroupResult>;
 }
 
-const OTHER_FOLDERS = ["contract", "kernel", "docker"];
+const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential"];
 
 /** All groups, in the order in which they run. */
 export const GROUPS: readonly Group[] = [
@@ -56,8 +56,19 @@ export const GROUPS: readonly Group[] = [
     about: "the cases of the metadata service's contract over real sockets",
     run: (place) => runVitest(place, "contract", ["test/contract/"]),
   },
+  {
+    name: "differential",
+    about: "sequences of requests, straight to a metadata service and through the gateway: the same bytes",
+    run: (place) => runVitest(place, "differential", ["test/differential/"]),
+  },
+  {
+    name: "garden",
+    about: "what the gateway's parser accepts, read by node:http, Go, Python, nginx and haproxy",
+    run: (place) => runVitest(place, "garden", ["test/garden/"]),
+  },
   { name: "kernel", about: "rule sets on the real kernel, in namespaces of their own", run: runKernel },
   { name: "docker", about: "a real Docker daemon with AWS clients in its containers, in namespaces of its own", run: runDocker },
+  { name: "clients", about: "unmodified AWS clients in a container's network, behind the kernel's redirect", run: runClients },
   { name: "demo", about: "./scripts/demo as root, as an ordinary user in a fresh copy, and where namespaces are forbidden", run: runDemos },
 ];
 
@@ -75,15 +86,23 @@ async function runKernel(place: RunPlace): Promise<GroupResult> {
   return runVitest(place, "kernel", ["test/kernel/", "--no-file-parallelism"]);
 }
 
-async function runDocker(place: RunPlace): Promise<GroupResult> {
-  if (!isRoot()) return notRun("docker", "it needs root");
+function runDocker(place: RunPlace): Promise<GroupResult> {
+  return runOnDockerHosts(place, "docker");
+}
+
+function runClients(place: RunPlace): Promise<GroupResult> {
+  return runOnDockerHosts(place, "clients");
+}
+
+/** Runs the tests in the folder of that name, each on a Docker host of its own. */
+async function runOnDockerHosts(place: RunPlace, name: "docker" | "clients"): Promise<GroupResult> {
+  if (!isRoot()) return notRun(name, "it needs root");
   const missing = missingPrograms(["ip", "nft", "iptables", "conntrack", "unshare", "dockerd", "docker"]);
-  if (missing) return notRun("docker", missing);
+  if (missing) return notRun(name, missing);
   if (!existsSync(join(ROOT, ".tools/docker/image.tar")))
-    return notRun("docker", "the Python environment for its containers could not be made");
-  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"])))
-    return notRun("docker", "this machine forbids namespaces");
-  const result = await runVitest(place, "docker", ["test/docker/", "--no-file-parallelism"]);
+    return notRun(name, "the Python environment for its containers could not be made");
+  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"]))) return notRun(name, "this machine forbids namespaces");
+  const result = await runVitest(place, name, [`test/${name}/`, "--no-file-parallelism"]);
   if (place.signal.aborted) {
     await processesEnded(place.marker);
     await removeDeadCgroups();

@@ -1,11 +1,11 @@
 import type { Argv } from "yargs";
-import { type Endpoint, endpointText } from "../address.ts";
+import { canonicalAddress, type Endpoint, endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
 import { parseListen } from "../config/places.ts";
-import { parsedOrThrow } from "../parsed.ts";
+import { type Parsed, parsedOrThrow } from "../parsed.ts";
 import type { Attack } from "../selftest/attack.ts";
 import { CORPUS } from "../selftest/corpus.ts";
-import { runSelftest, type SelftestResult } from "../selftest/selftest.ts";
+import { runSelftest, type SelftestResult, SOME_ROLE } from "../selftest/selftest.ts";
 import type { Verdict } from "../selftest/verdict.ts";
 import type { Command, CommandIo } from "./command.ts";
 
@@ -55,8 +55,10 @@ function buildSelftest(yargs: Argv): Argv<SelftestArguments> {
 
 async function selftest(args: SelftestArguments, io: CommandIo): Promise<number> {
   const gateway = parsedOrThrow("--gateway", parseListen(args.gateway));
-  const line = { gateway, from: args.from, clock: systemClock };
-  const result = await runSelftest({ line, attacks: CORPUS, hostRole: args["host-role"], signal: io.signal });
+  const from = args.from === undefined ? undefined : parsedOrThrow("--from", parseFrom(args.from));
+  const line = { gateway, from, clock: systemClock };
+  const hostRole = args["host-role"];
+  const result = await runSelftest({ line, attacks: CORPUS, hostRole, signal: io.signal });
   if (!result) {
     io.err(`imdsgate selftest: ${silence(gateway)}\n`);
     return FAILED;
@@ -64,12 +66,18 @@ async function selftest(args: SelftestArguments, io: CommandIo): Promise<number>
   io.out(`${result.verdicts.length} hostile requests to ${endpointText(gateway)}, ${tokenText(result)}\n`);
   const role = roleVerdict(result, args);
   io.out(`${lineOf("own-role", role, `the role that this container gets: ${result.own.name ?? "none"}`)}\n`);
-  for (const { attack, verdict } of result.verdicts) io.out(`${lineOf(attack.name, verdict, requestText(attack))}\n`);
+  for (const { attack, verdict } of result.verdicts) io.out(`${lineOf(attack.name, verdict, requestText(attack, hostRole))}\n`);
   const all = [role, ...result.verdicts.map(({ verdict }) => verdict)];
   const count = (kind: Verdict["kind"]) => all.filter((verdict) => verdict.kind === kind).length;
   io.out(`${count("held")} held, ${count("leak")} leaked, ${count("unclear")} unclear\n`);
   const isWhole = result.verdicts.length === CORPUS.length;
   return isWhole && count("held") === all.length ? 0 : FAILED;
+}
+
+function parseFrom(text: string): Parsed<string> {
+  const address = canonicalAddress(text);
+  if (address !== undefined) return { value: address };
+  return { problem: `${JSON.stringify(text)} is no address`, allowed: "an address of this machine", example: "172.17.0.2" };
 }
 
 /** The one question that the attacks cannot answer: whether the role that this container gets is its own. */
@@ -94,7 +102,8 @@ function lineOf(name: string, { kind, status, because }: Verdict, what: string):
   return `${(kind === "leak" ? "LEAK" : kind).padEnd(8)}${String(status ?? "-").padEnd(5)}${name.padEnd(24)}${what}${reason}`;
 }
 
-function requestText({ request }: Attack): string {
-  const text = JSON.stringify(request.replace("Host: 169.254.169.254\r\n", "").replace("{token}", "")).slice(1, -1);
+function requestText({ request }: Attack, hostRole: string | undefined): string {
+  const shown = request.replace("Host: 169.254.169.254\r\n", "").replace("{token}", "");
+  const text = JSON.stringify(shown.replaceAll("{role}", hostRole ?? SOME_ROLE)).slice(1, -1);
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }

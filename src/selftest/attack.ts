@@ -1,5 +1,5 @@
 /** What a gateway has to make of an attack: docs/contract.md, sections 3, 8 and 9. */
-export type Must =
+type Must =
   /** Refused with exactly this status; nothing of it leaves the host. */
   | 400
   | 404

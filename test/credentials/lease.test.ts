@@ -64,6 +64,13 @@ describe("a lease's key", () => {
     })
     .map(grantOf);
 
+  test.for([{ roleName: "other" }, { sessionName: "other-1" }, { externalId: "other-id" }, { durationSeconds: 900 }])(
+    "is another one for another %j (S7)",
+    (part) => {
+      expect(leaseKey(grantOf(part))).not.toBe(leaseKey(grantOf()));
+    },
+  );
+
   test("is the same for two grants only if STS is asked the same", () => {
     fc.assert(
       fc.property(grants, grants, (one, other) => {

@@ -121,6 +121,7 @@ describe("a good verdict (T8)", () => {
     { name: "an empty token", first: [], second: ["x-aws-ec2-metadata-token:"] },
     { name: "X-Forwarded-For, even empty (T9)", first: [TOKEN], second: [TOKEN, "x-forwarded-for:"] },
     { name: "a repeated token (T9)", first: [TOKEN], second: [TOKEN, TOKEN] },
+    { name: "a repeated token about itself (T9)", first: [TOKEN, TOKEN], second: [TOKEN, TOKEN] },
   ])("says nothing of $name", async ({ first, second }) => {
     const { asked, verdictOn } = setUp(withToken(60));
     await verdictOn(first);

@@ -1,0 +1,71 @@
+import { fileURLToPath } from "node:url";
+import { startDockerStub } from "./docker-stub.ts";
+import type { Lab } from "./lab.ts";
+import { PATH } from "./own-network.ts";
+import { type Program, startProgram } from "./program.ts";
+import { ROLE_NAME } from "./stated-answers.ts";
+
+/** What stands around the daemon: who asks, where its log and Node's compile cache go, and who answers its own questions. */
+export interface Surroundings {
+  readonly lab: Lab;
+  readonly directory: string;
+  readonly target: string;
+  readonly stsPort: number;
+  readonly dockerSocket: string | undefined;
+}
+
+const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
+
+/** The two things that `scripts/imdsgate` starts Node with. */
+export const NODE_FLAGS = ["--max-semi-space-size=4"];
+export const compileCacheIn = (directory: string) => ({ NODE_COMPILE_CACHE: `${directory}/compile-cache` });
+
+/** Starts STS and the Docker socket that tells of the lab's containers; `target` is the metadata service. */
+export async function startSurroundings(lab: Lab, directory: string, target: string, owner: AsyncDisposableStack): Promise<Surroundings> {
+  const sts = await startProgram({ command: [process.execPath, CLI, "sim", "sts", "--listen", "127.0.0.1:0"] }, owner);
+  const dockerSocket = lab.containers.length > 0 ? `${directory}/docker.sock` : undefined;
+  if (dockerSocket) await startDockerStub(dockerSocket, lab.containers, owner);
+  return { lab, directory, target, stsPort: sts.port, dockerSocket };
+}
+
+/**
+ * The daemon as on a host, its containers told of by a Docker socket and attested by the kernel; its log, with a line for each vend and
+ * refusal, goes to a file. `nodeFlags` come on top of the usual ones.
+ */
+export async function startImdsgate(
+  { lab, directory, target, stsPort, dockerSocket }: Surroundings,
+  owner: AsyncDisposableStack,
+  nodeFlags: readonly string[] = [],
+): Promise<Program> {
+  const flags: readonly (readonly [string, string])[] = [
+    ["--rules", "none"],
+    dockerSocket ? ["--docker-socket", dockerSocket] : ["--runtime", "none"],
+    ["--listen", `${lab.serverHost}:0`],
+    ["--upstream", target],
+    ["--sts-endpoint", `http://127.0.0.1:${stsPort}`],
+    ["--account", "111111111111"],
+    ["--region", "eu-central-1"],
+    ["--bind", `name:web*=${ROLE_NAME}`],
+    ["--log-format", "json"],
+    ...lab.statics.flatMap(({ name, addresses }) =>
+      addresses.map((address, index) => ["--workload", `${name}-${index}=${address}`] as const),
+    ),
+  ];
+  const command = [
+    process.execPath,
+    ...NODE_FLAGS,
+    ...nodeFlags,
+    CLI,
+    "run",
+    ...flags.flat(),
+    ...(dockerSocket ? ["--listen-unprotected"] : []),
+  ];
+  const environment = {
+    PATH,
+    ...compileCacheIn(directory),
+    AWS_ACCESS_KEY_ID: "AKIABENCHMARK0000000",
+    AWS_SECRET_ACCESS_KEY: "base",
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  return startProgram({ command, environment, logPath: `${directory}/imdsgate.log` }, owner);
+}

@@ -1,0 +1,15 @@
+import { ANSWER_BREAKAGES } from "./answer-breakages.ts";
+import type { Breakage } from "./breakage.ts";
+import { OTHER_BREAKAGES } from "./other-breakages.ts";
+import { PATH_BREAKAGES } from "./path-breakages.ts";
+import { RULES_BREAKAGES } from "./rules-breakages.ts";
+import { WIRE_BREAKAGES } from "./wire-breakages.ts";
+
+/** All of them; their names differ. */
+export const BREAKAGES: readonly Breakage[] = [
+  ...PATH_BREAKAGES,
+  ...WIRE_BREAKAGES,
+  ...ANSWER_BREAKAGES,
+  ...OTHER_BREAKAGES,
+  ...RULES_BREAKAGES,
+];

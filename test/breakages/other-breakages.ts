@@ -1,0 +1,132 @@
+import type { Breakage } from "./breakage.ts";
+
+const LEASE = { file: "src/credentials/lease.ts", tests: ["test/credentials/lease.test.ts"] };
+const STS_ANSWER = { file: "src/credentials/sts-answer.ts", tests: ["test/credentials/sts-answer.test.ts"] };
+const FRESHNESS = { file: "src/identity/freshness.ts", tests: ["test/identity/freshness.test.ts", "test/identity/address-reuse.test.ts"] };
+const KEY = "[role.arn, sessionName, externalId ?? null, durationSeconds]";
+
+/** Who speaks, what he may have, and whose credentials they are. */
+export const OTHER_BREAKAGES: readonly Breakage[] = [
+  {
+    ...FRESHNESS,
+    name: "a process that is another one by now still speaks",
+    rule: "README, security model 1",
+    search: "found !== startTime && found !== UNREADABLE",
+    replace: "false",
+  },
+  {
+    ...FRESHNESS,
+    name: "the start time is looked at only before",
+    rule: "README, security model 1",
+    search: "[before, after].some(",
+    replace: "[before].some(",
+  },
+  {
+    ...FRESHNESS,
+    name: "an address that went on still speaks",
+    rule: "README, security model 1",
+    search: 'owned.has(address) ? "fresh" : "moved"',
+    replace: '"fresh"',
+  },
+  {
+    name: "of two containers with one address the first one speaks",
+    rule: "README, security model 2",
+    file: "src/identity/attest.ts",
+    search: "if (live.length + pending.length < 2) {",
+    replace: "if (live.length + pending.length < 1000) {",
+    tests: ["test/identity/attestor.test.ts"],
+    titled: "both are refused while both live",
+  },
+  {
+    name: "while a second container with the address starts the first one speaks",
+    rule: "README, security model 2",
+    file: "src/identity/attest.ts",
+    search: "return live.length > 0 && pending.length === 0;",
+    replace: "return live.length > 0;",
+    tests: ["test/identity/attestor.test.ts"],
+    titled: "nobody is served while the second one is starting",
+  },
+  {
+    name: "labels of the image count",
+    rule: "README, security model 3",
+    file: "src/identity/operator-labels.ts",
+    search: "&& !(Object.hasOwn(image, key) && image[key] === container[key])",
+    replace: "",
+    tests: ["test/identity/operator-labels.test.ts"],
+  },
+  {
+    name: "a pattern matches a part of a name",
+    rule: "README, security model 3",
+    file: "src/policy/glob.ts",
+    search: "return /^\\**$/.test(pattern.slice(p));",
+    replace: "return true;",
+    tests: ["test/policy/glob.test.ts"],
+  },
+  {
+    name: "a static workload is selected by an image",
+    rule: "README, security model 3",
+    file: "src/policy/decide.ts",
+    search: 'return workload.kind === "container" && workload.image !== undefined && matchesGlob(selector.pattern, workload.image);',
+    replace: "return matchesGlob(selector.pattern, workload.name);",
+    tests: ["test/policy/decide.test.ts"],
+    titled: "never comes from",
+  },
+  {
+    name: "one role's external id is given to another",
+    rule: "S4",
+    file: "src/policy/decide.ts",
+    search: "policy.externalIds.get(reference.text) ??",
+    replace: "[...policy.externalIds.values()][0] ??",
+    tests: ["test/policy/decide.test.ts"],
+    titled: "of one role is not given to another",
+  },
+  { ...LEASE, name: "two roles share a lease", rule: "S7", search: KEY, replace: "[sessionName, externalId ?? null, durationSeconds]" },
+  {
+    ...LEASE,
+    name: "two session names share a lease",
+    rule: "S7",
+    search: KEY,
+    replace: "[role.arn, externalId ?? null, durationSeconds]",
+  },
+  {
+    ...LEASE,
+    name: "with and without an external id share a lease",
+    rule: "S7",
+    search: KEY,
+    replace: "[role.arn, sessionName, durationSeconds]",
+  },
+  { ...LEASE, name: "two durations share a lease", rule: "S7", search: KEY, replace: "[role.arn, sessionName, externalId ?? null]" },
+  { ...LEASE, name: "expired credentials are served", rule: "N4", search: 'if (leftMs < LAST_MS) return "expired";', replace: "" },
+  {
+    ...STS_ANSWER,
+    name: "an answer of STS for another role or session is taken",
+    rule: "S7",
+    search: 'if (!isForRequest(answer.assumedRoleArn, request)) return "it is for another role or session";',
+    replace: "",
+  },
+  {
+    ...STS_ANSWER,
+    name: "an answer of STS that has expired is taken",
+    rule: "N4",
+    search: "if (!(answer.expiresAt > now)) return",
+    replace: "if (now === undefined) return",
+  },
+  {
+    name: "secrets are written to the log",
+    rule: "README, security model 10",
+    file: "src/observability/logger.ts",
+    search: "const SECRET = /secret|token|password/i;",
+    replace: "const SECRET = /nothing/;",
+    tests: ["test/observability/logger.test.ts"],
+    titled: "a secret that gets into an event",
+  },
+  {
+    name: "an upstream that is the gateway itself is not noticed",
+    rule: "A4",
+    file: "src/gateway/self-check.ts",
+    search: "return hasArrived;",
+    replace: "return false;",
+    tests: ["test/daemon.test.ts"],
+    titled: "an upstream that is the gateway itself",
+  },
+];

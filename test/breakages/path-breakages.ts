@@ -1,0 +1,113 @@
+import type { Breakage } from "./breakage.ts";
+
+const CLASSIFY = { file: "src/gateway/classify.ts", tests: ["test/gateway/classify.test.ts", "test/selftest/corpus-classes.test.ts"] };
+const IAM_BRANCH = "if (isIamTree) return iamTarget(segments);";
+
+/** What a path means: docs/contract.md, 3. */
+export const PATH_BREAKAGES: readonly Breakage[] = [
+  {
+    ...CLASSIFY,
+    name: "a fragment is let through",
+    rule: "C1",
+    search: "[\\x21\\x22\\x24-\\x7e]+$/.test",
+    replace: "[\\x21-\\x7e]+$/.test",
+  },
+  {
+    ...CLASSIFY,
+    name: "bytes beyond ASCII are let through",
+    rule: "C1",
+    search: "\\x24-\\x7e]+$/.test",
+    replace: "\\x24-\\x7e\\x80-\\xff]+$/.test",
+  },
+  {
+    ...CLASSIFY,
+    name: "the absolute form of any host is taken",
+    rule: "C2",
+    search: "(?:169\\.254\\.169\\.254|\\[fd00:ec2::254\\])",
+    replace: "[^/?]*?",
+  },
+  { ...CLASSIFY, name: "any port is taken in the absolute form", rule: "C2", search: "(?::80)?", replace: "(?::\\d+)?" },
+  { ...CLASSIFY, name: "the query is part of the path", rule: "C3", search: 'target.split("?", 1)', replace: "[target]" },
+  { ...CLASSIFY, name: "a backslash is an ordinary letter", rule: "C4", search: "/[\\\\;]/.test", replace: "/[;]/.test" },
+  { ...CLASSIFY, name: "a semicolon is an ordinary letter", rule: "C4", search: "/[\\\\;]/.test", replace: "/[\\\\]/.test" },
+  { ...CLASSIFY, name: "an escaped percent sign is decoded and let through", rule: "C5", search: '"/\\\\%;?# "', replace: '"/\\\\;?# "' },
+  { ...CLASSIFY, name: "an escaped slash is a part of its segment", rule: "C5", search: '"/\\\\%;?# "', replace: '"\\\\%;?# "' },
+  { ...CLASSIFY, name: "an escaped blank is let through", rule: "C5", search: '"/\\\\%;?# "', replace: '"/\\\\%;?#"' },
+  { ...CLASSIFY, name: "escaped control bytes are let through", rule: "C5", search: "byte < 0x20 || ", replace: "" },
+  { ...CLASSIFY, name: "escaped bytes beyond ASCII are let through", rule: "C5", search: " || byte >= 0x7f", replace: "" },
+  { ...CLASSIFY, name: "a broken escape is let through", rule: "C5", search: "/%(?![0-9A-Fa-f]{2})/.test(rawPath)", replace: "false" },
+  {
+    ...CLASSIFY,
+    name: "escapes are not decoded",
+    rule: "C5",
+    search: "const path = decodeOnce(rawPath);",
+    replace: "const path = rawPath;",
+  },
+  { ...CLASSIFY, name: "dot segments are let through", rule: "C6", search: 'segment === "." || segment === ".."', replace: "false" },
+  { ...CLASSIFY, name: "a single dot is let through", rule: "C6", search: 'segment === "." || ', replace: "" },
+  {
+    ...CLASSIFY,
+    name: "repeated slashes hide a segment",
+    rule: "C6",
+    search: '.filter((segment) => segment !== "")',
+    replace: ".slice(1)",
+  },
+  {
+    ...CLASSIFY,
+    name: "identity-credentials is forwarded",
+    rule: "C8.1, P4",
+    search: 'segment.startsWith("identity-credentials")',
+    replace: "false",
+  },
+  {
+    ...CLASSIFY,
+    name: "security-credentials elsewhere is forwarded",
+    rule: "C8.2",
+    search: 'segment.startsWith("security-credentials") && ',
+    replace: "false && ",
+  },
+  {
+    ...CLASSIFY,
+    name: "only the exact name security-credentials is guarded",
+    rule: "C8.2",
+    search: 'segment.startsWith("security-credentials")',
+    replace: 'segment === "security-credentials"',
+  },
+  {
+    ...CLASSIFY,
+    name: "the tree's other spellings are forwarded",
+    rule: "C8.3",
+    search: 'segment === "meta-data" && lower',
+    replace: "false && lower",
+  },
+  {
+    ...CLASSIFY,
+    name: "names that only begin with iam are forwarded",
+    rule: "C8.3",
+    search: 'lower[k + 1]?.startsWith("iam")',
+    replace: 'lower[k + 1] === "iam"',
+  },
+  { ...CLASSIFY, name: "case is not folded", rule: "C8", search: "segment.toLowerCase()", replace: "segment" },
+  {
+    ...CLASSIFY,
+    name: "unknown items of the tree are forwarded",
+    rule: "C8.4",
+    search: IAM_BRANCH,
+    replace: 'if (isIamTree && ["info", "security-credentials", undefined].includes(segments[3])) return iamTarget(segments);',
+  },
+  { ...CLASSIFY, name: "the whole tree is forwarded", rule: "C8.4", search: IAM_BRANCH, replace: "" },
+  {
+    ...CLASSIFY,
+    name: "denied paths are forwarded",
+    rule: "C8.5, P5",
+    search: "deniedPaths.some((denied) =>",
+    replace: "[].some((denied) =>",
+  },
+  {
+    ...CLASSIFY,
+    name: "an old or unknown version is not the tree",
+    rule: "V2",
+    search: "const isIamTree = segments[1]",
+    replace: 'const isIamTree = segments[0] === "latest" && segments[1]',
+  },
+];

@@ -1,0 +1,1 @@
+../../go/sdk-v2/main.go

@@ -1,0 +1,4 @@
+import { garden } from "./garden.ts";
+import { GO } from "./readers.ts";
+
+garden(GO, []);

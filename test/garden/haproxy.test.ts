@@ -1,0 +1,4 @@
+import { garden } from "./garden.ts";
+import { HAPROXY } from "./readers.ts";
+
+garden(HAPROXY, []);

@@ -1,0 +1,4 @@
+import { garden } from "./garden.ts";
+import { NGINX } from "./readers.ts";
+
+garden(NGINX, []);

@@ -1,0 +1,4 @@
+import { garden } from "./garden.ts";
+import { NODE } from "./readers.ts";
+
+garden(NODE, []);
