@@ -43,7 +43,7 @@ export interface Rooms {
 }
 
 /** Who must show an IMDS token with each request. */
-export interface Imdsv2Rule {
+interface Imdsv2Rule {
   /** False when nobody must: then it is not asked who speaks. */
   readonly isAskedOfAnyone: boolean;
   readonly isAskedOf: (workload: Workload | undefined) => boolean;
