@@ -3,6 +3,7 @@ import type { ReceivedAnswer } from "./client.ts";
 import type { FuzzInput } from "./fuzz-input.ts";
 import { DENIED_PATH, type UpstreamRecord } from "./fuzz-stage.ts";
 import { readAsSent } from "./sent-request.ts";
+import { SPEAKERS } from "./speakers.ts";
 
 /** Everything that one input, or several at a time, led to. */
 export interface Outcome {
@@ -15,6 +16,9 @@ export interface Judgement {
   readonly faults: readonly string[];
   readonly forwarded: number;
 }
+
+/** For a request that must not have any: not even the container's own. */
+const ALL_SECRETS = [...new Set(SPEAKERS.flatMap(({ forbidden }) => forbidden))];
 
 const PROBE = /^GET \/[A-Za-z0-9._-]{1,32}\/meta-data\/instance-id HTTP\/1\.[01]\r\n/;
 
@@ -45,7 +49,7 @@ export function isOfTime(fault: string): boolean {
 function writtenFaults(played: Outcome["played"], { written, seen }: UpstreamRecord): Judgement {
   const sent = played.map(({ input }) => readAsSent(input.bytes));
   const left = sent.map(({ forwardable }) => new Set(forwardable));
-  const probes = new Set(sent.map(({ probeFields }) => probeFields));
+  const probes = new Set(sent.filter(({ isInOrder }) => isInOrder).map(({ probeFields }) => probeFields));
   const faults: string[] = [];
   let forwarded = 0;
   for (const text of written) {
@@ -66,12 +70,10 @@ function isProbe(text: string, probes: ReadonlySet<string>): boolean {
 
 function answerFaults({ bytes, speaker }: FuzzInput, answer: ReceivedAnswer): readonly string[] {
   const text = answer.bytes.toString("latin1");
-  const seen = speaker.forbidden.filter((mark) => text.includes(mark)).map((mark) => `${speaker.name} saw ${mark}`);
-  return [
-    ...seen,
-    ...shapeFaults(text, readAsSent(bytes).method),
-    ...(answer.isClosed ? [] : ["the connection was neither answered nor closed"]),
-  ];
+  const sent = readAsSent(bytes);
+  const forbidden = sent.mayHaveCredentials ? speaker.forbidden : ALL_SECRETS;
+  const seen = forbidden.filter((mark) => text.includes(mark)).map((mark) => `${speaker.name} saw ${mark}`);
+  return [...seen, ...shapeFaults(text, sent.method), ...(answer.isClosed ? [] : ["the connection was neither answered nor closed"])];
 }
 
 /** Nothing, or one whole answer and not a byte more. */

@@ -22,7 +22,7 @@ export interface OwnReading {
 }
 
 /** Undefined where the parser refuses it. */
-export function ownReading(raw: string): OwnReading | undefined {
+function ownReading(raw: string): OwnReading | undefined {
   const bytes = Buffer.from(raw, "latin1");
   const found = scanHead(bytes, HEAD_START.kind === "more" ? HEAD_START.scan : { at: 0, lineStart: 0 });
   if (found.kind !== "complete") return undefined;

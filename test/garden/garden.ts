@@ -74,7 +74,7 @@ export function garden(reader: Reader, explanations: readonly Explanation[]): vo
 }
 
 /** In what `outcome` is another request, other requests or more of them than the gateway forwarded. To refuse it is no difference. */
-export function differencesOf(own: OwnReading, { readings, isWaiting }: Outcome): readonly string[] {
+function differencesOf(own: OwnReading, { readings, isWaiting }: Outcome): readonly string[] {
   const [first, ...others] = readings;
   const differences = others.map(({ target }) => `a second request, ${JSON.stringify(target)}`);
   if (isWaiting) differences.push("it waits for more");

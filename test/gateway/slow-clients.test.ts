@@ -121,7 +121,7 @@ describe("a client that is slow to read (R4)", () => {
       if (await isLingeringUnread(size)) fits = size;
       else tooLong = size;
     }
-    const sizes = Array.from({ length: 16 }, (_, k) => fits + (k - 8) * 8_192);
+    const sizes = Array.from({ length: 64 }, (_, k) => fits + (k - 32) * 4_096);
     const outcomes = [];
     for (const size of sizes) outcomes.push(await readAfterPause(size));
     expect(outcomes).toEqual(sizes.map((size) => ({ size, received: size, ending: "end" })));
