@@ -26,7 +26,7 @@ const GROUPS = [
 type Group = (typeof GROUPS)[number];
 
 /** One function's own time. */
-export interface SelfTime {
+interface SelfTime {
   readonly name: string;
   readonly where: string;
   readonly group: Group;

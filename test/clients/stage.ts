@@ -7,7 +7,7 @@ import { startGateway } from "../support/docker-host/gateway.ts";
 import type { RunningProgram } from "../support/docker-host/running-program.ts";
 
 /** How the metadata service and STS are for a while. */
-export interface Scene {
+interface Scene {
   readonly tokens: "optional" | "required";
   /** hour: as STS has it. short: twelve seconds. moved: an hour, on clocks that `moveClock` moves. */
   readonly life: "hour" | "short" | "moved";
