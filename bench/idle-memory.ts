@@ -1,13 +1,16 @@
 import { fileURLToPath } from "node:url";
 import { compileCacheIn, NODE_FLAGS } from "./imdsgate.ts";
 import { PATH } from "./own-network.ts";
-import { memoryOf } from "./process-usage.ts";
+import { cpuMicrosOf, memoryOf } from "./process-usage.ts";
 import { startProgram } from "./program.ts";
 
-/** Resident memory of a Node that has loaded this and all that stands above it, and does nothing. */
+/** A Node that has loaded this and all that stands above it, and does nothing: its resident memory, and what CPU time it took until then. */
 export interface LoadedMemory {
-  readonly loaded: string;
+  readonly what: string;
   readonly mib: number;
+  /** Pages of files, Node's own program above all; processes share them. */
+  readonly fileMib: number;
+  readonly cpuMs: number;
 }
 
 /** In the order in which `imdsgate run` loads them; the last two only with its first call to STS, so at once. */
@@ -25,18 +28,19 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export async function measureLoadedMemory(directory: string): Promise<readonly LoadedMemory[]> {
   const steps: LoadedMemory[] = [];
   const modules: string[] = [];
-  for (const [loaded, added] of STEPS) {
+  for (const [what, added] of STEPS) {
     modules.push(...added);
-    await residentMib(modules, directory);
-    steps.push({ loaded, mib: await residentMib(modules, directory) });
+    await measureLoaded(modules, directory);
+    steps.push({ what, ...(await measureLoaded(modules, directory)) });
   }
   return steps;
 }
 
-async function residentMib(modules: readonly string[], directory: string): Promise<number> {
+async function measureLoaded(modules: readonly string[], directory: string): Promise<Omit<LoadedMemory, "what">> {
   await using owner = new AsyncDisposableStack();
   const code = `${modules.map((name) => `await import(${JSON.stringify(name)});`).join("")}${READY}`;
   const command = [process.execPath, ...NODE_FLAGS, "--input-type=module", "--eval", code];
   const { pid } = await startProgram({ command, environment: { PATH, ...compileCacheIn(directory) }, cwd: ROOT }, owner);
-  return memoryOf(pid).nowMib;
+  const { nowMib, fileMib } = memoryOf(pid);
+  return { mib: nowMib, fileMib, cpuMs: cpuMicrosOf(pid) / 1_000 };
 }

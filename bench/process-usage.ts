@@ -9,15 +9,16 @@ export function cpuMicrosOf(pid: number): number {
   return (ticks.reduce((sum, count) => sum + Number(count), 0) * 1_000_000) / TICKS;
 }
 
-/** Resident memory of `pid` and its descendants in MiB: now, and each one's highest so far added up. */
-export function memoryOf(pid: number): { readonly nowMib: number; readonly peakMib: number } {
-  const kib = { nowMib: 0, peakMib: 0 };
+/** Resident memory of `pid` and its descendants in MiB: now, what of it are pages of files, and each one's highest so far added up. */
+export function memoryOf(pid: number): { readonly nowMib: number; readonly fileMib: number; readonly peakMib: number } {
+  const kib = { nowMib: 0, fileMib: 0, peakMib: 0 };
   for (const one of treeOf(pid)) {
     const status = readFileSync(`/proc/${one}/status`, "latin1");
     kib.nowMib += Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    kib.fileMib += Number(/^RssFile:\s+(\d+)/m.exec(status)?.[1] ?? 0);
     kib.peakMib += Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0);
   }
-  return { nowMib: kib.nowMib / 1_024, peakMib: kib.peakMib / 1_024 };
+  return { nowMib: kib.nowMib / 1_024, fileMib: kib.fileMib / 1_024, peakMib: kib.peakMib / 1_024 };
 }
 
 function treeOf(pid: number): readonly number[] {

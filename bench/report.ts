@@ -34,18 +34,20 @@ export function renderReport(findings: Findings): string {
     neighbourTable(neighbours),
     "### Memory of the processes, MiB resident",
     memoryTable(memory),
-    "### What idle memory is made of",
+    "### What an idle process and its start are made of",
     table(
-      ["loaded, each with all above it", "MiB resident"],
-      loaded.map((step) => [step.loaded, step.mib.toFixed(0)]),
+      ["loaded, each with all above it", "MiB resident", "of it file pages", "CPU ms to load it"],
+      loaded.map(({ what, mib, fileMib, cpuMs }) => [what, mib.toFixed(0), fileMib.toFixed(0), cpuMs.toFixed(0)]),
     ),
     "### From the start to the first correct answer",
     table(
-      ["start", "ms"],
-      [
-        ["nothing compiled before", starts.coldMs.toFixed(0)],
-        [`compiled before (median of ${starts.warmStarts})`, starts.warmMs.toFixed(0)],
-      ],
+      ["start", "ms", "CPU ms of it"],
+      (
+        [
+          ["nothing compiled before", starts.cold],
+          [`compiled before (median of ${starts.warmStarts})`, starts.warm],
+        ] as const
+      ).map(([name, time]) => [name, time.wallMs.toFixed(0), time.cpuMs.toFixed(0)]),
     ),
     ...(freshness.length > 0 ? ["### What the kernel's word on a container costs", freshnessTable(freshness)] : []),
     ...failureNotes(cells),

@@ -76,6 +76,7 @@ build_cloud_init() {
 # ensure_heavy_clients: all others that are reachable; Go has to be newer than Debian's for go-newest
 ensure_heavy_clients() {
   ensure_packages default-jdk-headless:javac maven:mvn cargo:cargo ruby:ruby rclone:rclone php-cli:php
+  [ -x /usr/bin/aws ] || install_packages awscli || true
   [ -d /usr/share/php/AsyncAws/Core ] || install_packages php-async-aws-core php-curl || true
   ruby -e 'require "aws-sdk-core"' 2>/dev/null || install_packages ruby-aws-sdk-core || true
   ensure_built go-newest "$drivers/go-newest" build_go

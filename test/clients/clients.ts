@@ -9,8 +9,8 @@ export interface Client {
   /** Its driver; what a driver is told on the command line stands in drivers/loop.sh. */
   readonly command: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** How its credentials are made to end while it runs: with a lease of twelve seconds, or with its clock and everybody's moved on. */
-  readonly expiry: "short lease" | "moved clock";
+  /** How its credentials are made to end while it runs: with a lease of twelve seconds, or with its clock and everybody's moved on. none: it takes none. */
+  readonly expiry: "short lease" | "moved clock" | "none";
   /** Files beside those of its command that it cannot do without. */
   readonly needs?: readonly string[];
   /** It speaks IMDSv1 alone. */
@@ -58,7 +58,7 @@ export const CLIENTS: readonly Client[] = [
     weight: "light",
     command: [join(BUILT, "go/sdk-v2")],
     expiry: "short lease",
-    note: "the last one for Go 1.19",
+    note: "one that Go 1.19 still builds",
   },
   { name: "curl", weight: "light", command: shell("curl"), needs: ["/usr/bin/curl"], expiry: "short lease", note: THREE },
   { name: "wget", weight: "light", command: shell("wget"), needs: ["/usr/bin/wget"], expiry: "short lease", note: THREE },
@@ -71,6 +71,16 @@ export const CLIENTS: readonly Client[] = [
     expiry: "moved clock",
     times: 3,
     note: "time of a mount and a read. Debian's asks for the role's name without a token",
+  },
+  {
+    name: "AWS CLI v2",
+    weight: "heavy",
+    command: shell("aws-cli"),
+    needs: ["/usr/bin/aws"],
+    env: { PATH: "/usr/bin:/bin" },
+    expiry: "short lease",
+    times: 5,
+    note: "Debian's. Time of a whole `get-caller-identity`",
   },
   { name: "AWS SDK for Go v2, newest", weight: "heavy", command: [join(BUILT, "go-newest/sdk-v2")], expiry: "short lease" },
   {
@@ -94,7 +104,8 @@ export const CLIENTS: readonly Client[] = [
     name: "AWS SDK for C++, in pyarrow",
     weight: "heavy",
     command: python("python/newest", "pyarrow_driver.py"),
-    expiry: "short lease",
+    needs: FAKETIME,
+    expiry: "moved clock",
     note: "pyarrow's version. Time of a first read",
   },
   { name: "AWS Common Runtime, in awscrt", weight: "heavy", command: python("python/newest", "awscrt_driver.py"), expiry: "short lease" },
@@ -110,7 +121,7 @@ export const CLIENTS: readonly Client[] = [
     name: "object_store, in obstore",
     weight: "heavy",
     command: python("python/newest", "obstore_driver.py"),
-    expiry: "moved clock",
+    expiry: "short lease",
     note: "obstore's version. Time of a first read",
   },
   {
@@ -144,9 +155,9 @@ export const CLIENTS: readonly Client[] = [
     command: python("python/newest", "cloud_init_driver.py"),
     env: { PYTHONPATH: join(BUILT, "cloud-init/usr/lib/python3/dist-packages") },
     needs: [join(BUILT, "cloud-init")],
-    expiry: "short lease",
+    expiry: "none",
     times: 3,
-    note: "time of a whole crawl",
+    note: "time of a whole crawl. It takes `iam/info` and no credentials",
   },
 ];
 

@@ -17,6 +17,8 @@ interface Scene {
 export interface Stage {
   /** Who the container is to STS. */
   readonly arn: string;
+  /** The container's instance profile, as `iam/info` has it. */
+  readonly profile: string;
   /** Starts the metadata service, STS, S3 and `imdsgate run` for `scene`; what was started is ended with the result. */
   readonly play: (scene: Scene) => Promise<Playing>;
   readonly stop: () => Promise<void>;
@@ -49,7 +51,8 @@ export async function startStage(): Promise<Stage> {
     const pid = await host.docker("inspect", "--format", "{{.State.Pid}}", "app");
     const place: StagePlace = { host, folder, pid };
     const arn = `arn:aws:sts::${SIM_ACCOUNT}:assumed-role/app-role/app-${id.slice(0, 12)}`;
-    return { arn, play: (scene) => play(place, scene), stop };
+    const profile = `arn:aws:iam::${SIM_ACCOUNT}:instance-profile/app-role`;
+    return { arn, profile, play: (scene) => play(place, scene), stop };
   } catch (error) {
     await stop();
     throw error;

@@ -8,21 +8,23 @@ export interface Trial {
   readonly version: string;
   readonly optional: string;
   readonly required: string;
+  /** Empty for a client that takes no credentials. */
   readonly expiry: string;
   /** Medians in milliseconds; undefined where there is nothing to measure. */
   readonly directMs: number | undefined;
   readonly throughMs: number | undefined;
 }
 
-/** One use of credentials: who STS says the client is, and its access key id. */
+/** One use of credentials: who STS says the client is, and its access key id; of a client that takes none, the instance profile. */
 interface Use {
+  readonly profile?: string;
   readonly arn?: string;
   readonly key?: string;
   readonly error?: string;
 }
 
 /** The verdict on what a client cannot do without imdsgate either. */
-export const FAILS_ANYWAY = "fails without imdsgate too";
+const FAILS_ANYWAY = "fails without imdsgate too";
 
 const USES_LIMIT_MS = 90_000;
 const TIMES = 15;
@@ -37,6 +39,17 @@ const MOVED_USES = 500;
 const MOVED_WAITS = 150;
 const WAIT_MS = 100;
 const TIMER = ["/usr/bin/curl", "-s", "http://169.254.169.254/latest/meta-data/iam/security-credentials/app-role"];
+
+/** The verdicts on a client alone. */
+export function verdictsOf(trial: Trial | undefined): Pick<Trial, "optional" | "required" | "expiry"> {
+  const { optional = "", required = "", expiry = "" } = trial ?? {};
+  return { optional, required, expiry };
+}
+
+/** The verdicts that a client has to come to. */
+export function expectedOf({ hasNoTokens = false, expiry }: Client): Pick<Trial, "optional" | "required" | "expiry"> {
+  return { optional: "ok", required: hasNoTokens ? FAILS_ANYWAY : "ok", expiry: expiry === "none" ? "" : "ok" };
+}
 
 /** Takes every client through all: its role with tokens optional and required, the time it takes, and the end of its credentials. */
 export async function tryClients(stage: Stage, clients: readonly Client[], onProgress: (text: string) => void = () => {}) {
@@ -131,11 +144,11 @@ async function firstVerdict(stage: Stage, playing: Playing, client: Client): Pro
   return directly?.error === undefined ? verdict : FAILS_ANYWAY;
 }
 
-function roleVerdict({ arn }: Stage, uses: readonly Use[]): string {
+function roleVerdict({ arn, profile }: Stage, uses: readonly Use[]): string {
   const failed = uses.find((use) => use.error !== undefined);
   if (failed) return failed.error ?? "";
-  const other = uses.find((use) => use.arn !== arn || !use.key?.startsWith("ASIA"));
-  return uses.length === 0 ? "it told nothing" : other === undefined ? "ok" : `it is ${other.arn}`;
+  const other = uses.find((use) => use.profile !== profile && (use.arn !== arn || !use.key?.startsWith("ASIA")));
+  return uses.length === 0 ? "it told nothing" : other === undefined ? "ok" : `it is ${other.arn ?? other.profile}`;
 }
 
 function expiryVerdict(stage: Stage, uses: readonly Use[]): string {
@@ -175,6 +188,6 @@ async function endOf(playing: Playing, client: Client, args: readonly string[], 
 function linesOf(stdout: string) {
   return stdout
     .split("\n")
-    .filter((line) => line.startsWith("{"))
+    .filter((line) => /^\{.*\}$/.test(line))
     .map((line): Use & { readonly ms?: number } => JSON.parse(line));
 }

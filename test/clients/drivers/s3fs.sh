@@ -18,4 +18,5 @@ fetch_once() {
   cat "$mountpoint/whoami"
   unmount
 }
+# shellcheck source=test/clients/drivers/loop.sh
 . "$(dirname "$0")/loop.sh"
