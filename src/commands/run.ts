@@ -1,4 +1,5 @@
 import type { Argv } from "yargs";
+import { aborted } from "../aborted.ts";
 import { endpointText } from "../address.ts";
 import { parseConfig } from "../config/config.ts";
 import { type Flag, RUN_FLAGS } from "../config/flags.ts";
@@ -80,8 +81,4 @@ function readyLine(daemon: Daemon, isJson: boolean, version: string): string {
   const listen = daemon.listening().map(endpointText);
   const rules = daemon.rules();
   return isJson ? `${JSON.stringify({ event: "ready", listen, rules, version })}\n` : `ready ${listen.join(" ")} rules=${rules}\n`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => (signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })));
 }

@@ -1,4 +1,5 @@
 import { randomInt } from "node:crypto";
+import { aborted } from "../aborted.ts";
 import { type Endpoint, endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
 import { parseListen } from "../config/places.ts";
@@ -51,7 +52,7 @@ export async function runSim(args: SimArguments, io: CommandIo): Promise<number>
   const listen = parsedOrThrow("--listen", parseListen(args.listen));
   await using service = args.service === "imds" ? await startEmbeddedImds(listen, args) : await startEmbeddedSts(listen, args);
   io.out(`${JSON.stringify({ event: "ready", listen: endpointText(service.endpoint) })}\n`);
-  if (!io.signal.aborted) await new Promise<void>((resolve) => io.signal.addEventListener("abort", () => resolve(), { once: true }));
+  await aborted(io.signal);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { LineCounter, parseDocument } from "yaml";
 import { ImdsgateError } from "../errors.ts";
+import { isFields } from "../fields.ts";
 
 const MAX_BYTES = 1_048_576;
 
@@ -22,7 +23,7 @@ export function readConfigFile(path: string): ConfigFile {
   const [error] = document.errors;
   if (error) throw new ImdsgateError("CONFIG_INVALID", `${path} line ${error.linePos?.[0]?.line ?? 1}: ${error.message.split("\n", 1)[0]}`);
   const values: unknown = toPlain(path, () => document.toJS({ maxAliasCount: 0 }));
-  if (values !== null && !isMap(values))
+  if (values !== null && !isFields(values))
     throw new ImdsgateError("CONFIG_INVALID", `${path}: it must be a map of settings, like: bind: [ … ]`);
   return {
     path,
@@ -52,10 +53,6 @@ function toPlain(path: string, read: () => unknown): unknown {
   } catch (cause) {
     throw new ImdsgateError("CONFIG_INVALID", `${path}: aliases (*name) are not allowed`, { cause });
   }
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function rangeOf(key: unknown): number | undefined {

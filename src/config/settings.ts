@@ -1,4 +1,5 @@
 import { ImdsgateError } from "../errors.ts";
+import { isFields } from "../fields.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { type Flag, keyOf, RUN_FLAGS, variableOf } from "./flags.ts";
 
@@ -52,12 +53,12 @@ function fromFile(flag: Flag, file: ConfigFile | undefined): readonly Setting[] 
   const value = file?.values[keyOf(flag)];
   if (!file || value === undefined || value === null || value === "") return undefined;
   const origin = file.placeOf(keyOf(flag));
-  if (flag.name === "role" && isMap(value))
+  if (flag.name === "role" && isFields(value))
     return Object.entries(value).map(([alias, arn]) => ({ origin, text: `${alias}=${plainText(arn, origin)}` }));
   if (flag.kind !== "list") return [{ origin, text: plainText(value, origin) }];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
   return values.map((entry) =>
-    flag.name === "bind" && isMap(entry) ? bindingOf(entry, origin) : { origin, text: plainText(entry, origin) },
+    flag.name === "bind" && isFields(entry) ? bindingOf(entry, origin) : { origin, text: plainText(entry, origin) },
   );
 }
 
@@ -95,8 +96,4 @@ function refuseUnknownKeys(file: ConfigFile): void {
     "CONFIG_INVALID",
     `${file.placeOf(stranger)}: unknown key ${JSON.stringify(stranger)}; allowed: ${known.join(", ")}`,
   );
-}
-
-function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock.ts";
+import { withDeadline } from "../deadline.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
 import type { ImdsClient } from "../imds-client.ts";
 import type { BaseCredentials } from "./assume-role.ts";
-import { withDeadline } from "./deadline.ts";
 import { instanceRoleCredentials } from "./instance-role.ts";
 
 /** The keys that imdsgate speaks to STS with. Both reject with BASE_CREDENTIALS_UNAVAILABLE. */

@@ -1,4 +1,5 @@
 import { type Clock, sleep } from "../clock.ts";
+import { withDeadline } from "../deadline.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
 import type { ImdsClient } from "../imds-client.ts";
@@ -6,7 +7,6 @@ import type { HostFacts } from "../policy/decide.ts";
 import type { Sts } from "./assume-role.ts";
 import { backoffMs } from "./backoff.ts";
 import { type BaseCredentialSource, baseInTime } from "./base-credentials.ts";
-import { withDeadline } from "./deadline.ts";
 import { openImdsSession } from "./imds-session.ts";
 import { partitionOf } from "./partition.ts";
 

@@ -1,4 +1,5 @@
 import { setMaxListeners } from "node:events";
+import { aborted } from "../aborted.ts";
 import { type Clock, sleep, within } from "../clock.ts";
 import { ImdsgateError } from "../errors.ts";
 import { bugEvent, type Emit } from "../events.ts";
@@ -79,10 +80,7 @@ export class Leases {
   async run(signal: AbortSignal): Promise<void> {
     this.#isRunning = true;
     for (const entry of this.#entries.values()) this.#schedule(entry);
-    await new Promise<void>((resolve) => {
-      if (signal.aborted) return resolve();
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
+    await aborted(signal);
     this.#isRunning = false;
     this.#ended.abort();
     for (const entry of this.#entries.values()) entry.cancelTimer();

@@ -1,10 +1,10 @@
 import type { Clock } from "../clock.ts";
+import { withDeadline } from "../deadline.ts";
 import { type ErrorCode, hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit, StsCallFacts } from "../events.ts";
 import type { Grant, HostFacts } from "../policy/decide.ts";
 import type { AssumeRoleRequest, BaseCredentials, Sts } from "./assume-role.ts";
 import { type BaseCredentialSource, baseInTime } from "./base-credentials.ts";
-import { withDeadline } from "./deadline.ts";
 import type { Lease } from "./lease.ts";
 import { answerProblem } from "./sts-answer.ts";
 

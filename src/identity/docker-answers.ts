@@ -1,4 +1,5 @@
 import { canonicalAddress } from "../address.ts";
+import { type Fields, isFields } from "../fields.ts";
 import type { InspectedContainer, RuntimeEvent, RuntimeNetwork } from "./runtime.ts";
 
 /*
@@ -122,12 +123,6 @@ function networkEvent(action: unknown, networkId: string, containerId: string | 
     default:
       return undefined;
   }
-}
-
-type Fields = Readonly<Record<string, unknown>>;
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function fieldsOf(value: unknown): Fields {

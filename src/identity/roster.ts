@@ -1,11 +1,10 @@
 import { setMaxListeners } from "node:events";
 import type { Clock } from "../clock.ts";
 import { sleep, within } from "../clock.ts";
+import { withDeadline } from "../deadline.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
 import { bugEvent } from "../events.ts";
-import type { CallLimit } from "./call-limit.ts";
-import { createCallLimit } from "./call-limit.ts";
 import type { Flights } from "./flights.ts";
 import { createFlights, eachOf } from "./flights.ts";
 import type { Claimant, Inventory, Sighting } from "./inventory.ts";
@@ -85,7 +84,6 @@ const LIST_WIDTH = 8;
 /** The roster of one runtime. Questions about one thing are asked one at a time, so that the answer of the last one holds. */
 export class RuntimeRoster implements Roster {
   readonly #parts: RosterParts;
-  readonly #calls: CallLimit;
   readonly #learn: Learn;
   readonly #networkList = createFlights(() => this.#askNetworkList());
   readonly #networks = createFlights((id) => this.#askNetwork(id));
@@ -100,7 +98,6 @@ export class RuntimeRoster implements Roster {
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
-    this.#calls = createCallLimit(parts.runtime.name, parts.clock);
     this.#learn = createLearn(parts.runtime, parts.processTable);
     setMaxListeners(0, this.#ended.signal);
     const gap = () => sleep(parts.clock, LOOKUP_GAP_MS, this.#ended.signal);
@@ -162,7 +159,7 @@ export class RuntimeRoster implements Roster {
 
   async list(): Promise<number> {
     const { runtime } = this.#parts;
-    const listed = await this.#calls.within(LIST_MS, (signal) => runtime.listContainers(signal));
+    const listed = await this.#inTime(LIST_MS, (signal) => runtime.listContainers(signal));
     if (!(await this.#networkList.renew(""))) {
       throw new ImdsgateError(
         "RUNTIME_UNAVAILABLE",
@@ -177,7 +174,6 @@ export class RuntimeRoster implements Roster {
 
   hangUp(): void {
     this.#ended.abort();
-    this.#calls.hangUp();
   }
 
   #noteHeard(): void {
@@ -195,18 +191,26 @@ export class RuntimeRoster implements Roster {
     return within(clock, NETWORK_MS, listed, false).then(() => {});
   }
 
+  /** What `ask` gives; RUNTIME_UNAVAILABLE after `ms` milliseconds, and when it is hung up. */
+  #inTime<T>(ms: number, ask: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { clock, runtime } = this.#parts;
+    const late = () =>
+      new ImdsgateError("RUNTIME_UNAVAILABLE", `${runtime.name} did not answer within ${ms} ms: see whether "${runtime.name} ps" answers`);
+    return withDeadline({ clock, ms, signal: this.#ended.signal, late }, ask);
+  }
+
   #askNetworkList(): Promise<boolean> {
-    const answer = this.#calls.within(NETWORKS_MS, (signal) => this.#parts.runtime.listNetworks(signal));
+    const answer = this.#inTime(NETWORKS_MS, (signal) => this.#parts.runtime.listNetworks(signal));
     return this.#take(answer, (networks) => ({ kind: "networks", networks }));
   }
 
   #askNetwork(id: string): Promise<boolean> {
-    const answer = this.#calls.within(NETWORK_MS, (signal) => this.#parts.runtime.inspectNetwork(id, signal));
+    const answer = this.#inTime(NETWORK_MS, (signal) => this.#parts.runtime.inspectNetwork(id, signal));
     return this.#take(answer, (network) => (network ? { kind: "network", network } : { kind: "network-gone", id }));
   }
 
   #askContainer(id: string): Promise<boolean> {
-    const answer = this.#calls.within(CONTAINER_MS, (signal) => this.#learn(id, this.#inventory.inspected.get(id), signal));
+    const answer = this.#inTime(CONTAINER_MS, (signal) => this.#learn(id, this.#inventory.inspected.get(id), signal));
     return this.#take(answer, (learned) => learned);
   }
 

@@ -1,11 +1,11 @@
 import type { RunCommand } from "../run-command.ts";
 import { absentParts, deleteLeftovers } from "./added-tables.ts";
 import type { Backend } from "./backend.ts";
-import { eachOf } from "./each-of.ts";
 import { parseDump } from "./iptables-dump.ts";
 import { addedMark, CHAIN, NOTHING_PRESENT, type Present, presentIn, removalScript } from "./iptables-present.ts";
 import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
 import { runTool } from "./tool.ts";
+import { tryEach } from "./try-each.ts";
 
 /** The address family, with what differs between the two texts. */
 export interface Family {
@@ -100,7 +100,7 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
     },
     async remove() {
       let wasThere = false;
-      await eachOf(await listFamilies(run), async (family) => {
+      await tryEach(await listFamilies(run), async (family) => {
         const present = await readPresent(family);
         const script = removalScript(present);
         if (script === undefined) return;

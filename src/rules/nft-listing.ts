@@ -1,3 +1,5 @@
+import { type Fields, isFields } from "../fields.ts";
+
 /** What `nft -j list …` printed, reduced to what stands where. */
 export interface NftListing {
   readonly tables: readonly { readonly family: string; readonly name: string }[];
@@ -9,8 +11,6 @@ export interface NftListing {
   }[];
   readonly rules: readonly { readonly family: string; readonly table: string; readonly chain: string }[];
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** Parses the JSON of `nft -j list`. What it does not know is left out; text that is no JSON is an empty listing. */
 export function parseNftListing(text: string): NftListing {
@@ -36,10 +36,6 @@ function itemsOf(text: string): readonly Fields[] {
   } catch {
     return [];
   }
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null;
 }
 
 function textOf(fields: Fields, key: string): string {

@@ -5,11 +5,11 @@ import type { Backend, BackendName } from "./backend.ts";
 import { chooseBackend, type RulesProbe, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
-import { eachOf } from "./each-of.ts";
 import { iptablesBackend } from "./iptables.ts";
 import { nftablesBackend } from "./nftables.ts";
 import { probeRules } from "./probe.ts";
 import type { RuleSet } from "./rule-set.ts";
+import { tryEach } from "./try-each.ts";
 
 /** The kernel's rules of this host, by the backend that was chosen for it. */
 export interface Rules {
@@ -53,7 +53,7 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
       await chosen.apply(await ruleSetOf(parts, gatewayPort));
       // Only now, so that at no moment neither of the two stands.
       const others = backendsOf(run, probe).filter((other) => other.name !== chosen.name);
-      await eachOf(others, removeIfPermitted);
+      await tryEach(others, removeIfPermitted);
       return endOldFlows(run);
     },
     async render(parts, gatewayPort) {
@@ -81,7 +81,7 @@ export async function removeAllRules(run: RunCommand): Promise<readonly BackendN
 
 async function removeFrom(backends: readonly Backend[]): Promise<readonly BackendName[]> {
   const removed: BackendName[] = [];
-  await eachOf(backends, async (backend) => {
+  await tryEach(backends, async (backend) => {
     if (await backend.remove()) removed.push(backend.name);
   });
   return removed;

@@ -6,6 +6,7 @@ import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { rawRequest } from "../support/raw-request.ts";
 import { answering, startRawUpstream } from "../support/raw-upstream.ts";
 import { startTestDaemon } from "../support/test-daemon.ts";
+import { until } from "./open-request.ts";
 
 const OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi";
 const GET = "GET /latest/meta-data/ami-id HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -30,11 +31,6 @@ function connectTo(endpoint: { host: string; port: number }) {
 /** In order or with a reset: the other side has closed. */
 function closeOf(socket: net.Socket): Promise<void> {
   return new Promise((resolve) => socket.once("close", () => resolve()).resume());
-}
-
-/** Resolves when `seen` holds; events arrive by themselves, the test's own limit ends a wait for ever. */
-async function until(seen: () => boolean): Promise<void> {
-  while (!seen()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe("while the upstream is down", () => {

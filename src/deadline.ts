@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import type { Clock } from "./clock.ts";
 
 /** An end for an effect: `ms` from now, or when `signal` aborts. Either way `late` makes the error. */
 export interface Deadline {
