@@ -1,3 +1,5 @@
+import type { Grant } from "../policy/decide.ts";
+
 /** What STS is asked for: the fields that make one session different from another (contract S7). */
 export interface AssumeRoleRequest {
   readonly roleArn: string;
@@ -32,4 +34,9 @@ export interface Sts {
   assumeRole(request: AssumeRoleRequest, base: BaseCredentials, region: string, signal: AbortSignal): Promise<AssumedRole>;
   /** The ARN of the caller. */
   callerArn(base: BaseCredentials, region: string, signal: AbortSignal): Promise<string>;
+}
+
+/** What STS is asked for `grant`, for a session of `durationSeconds`. */
+export function requestFor({ role, sessionName, externalId }: Grant, durationSeconds: number): AssumeRoleRequest {
+  return { roleArn: role.arn, sessionName, externalId, durationSeconds };
 }

@@ -3,7 +3,7 @@ import { withDeadline } from "../deadline.ts";
 import { type ErrorCode, hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit, StsCallFacts } from "../events.ts";
 import type { Grant, HostFacts } from "../policy/decide.ts";
-import type { AssumeRoleRequest, BaseCredentials, Sts } from "./assume-role.ts";
+import { type AssumeRoleRequest, type BaseCredentials, requestFor, type Sts } from "./assume-role.ts";
 import { type BaseCredentialSource, baseInTime } from "./base-credentials.ts";
 import type { Lease } from "./lease.ts";
 import { answerProblem } from "./sts-answer.ts";
@@ -51,10 +51,6 @@ interface Ask {
   readonly region: string;
   readonly purpose: MintPurpose;
   readonly signal: AbortSignal;
-}
-
-function requestFor({ role, sessionName, externalId }: Grant, durationSeconds: number): AssumeRoleRequest {
-  return { roleArn: role.arn, sessionName, externalId, durationSeconds };
 }
 
 function isTooLong(error: unknown): boolean {
