@@ -16,8 +16,8 @@ export interface Surroundings {
 
 const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
 
-/** The two things that `scripts/imdsgate` starts Node with. */
-export const NODE_FLAGS = ["--max-semi-space-size=4"];
+/** What `scripts/imdsgate` starts Node with: flags, and a place for what is compiled. */
+export const NODE_FLAGS = ["--max-semi-space-size=2", "--v8-pool-size=1"];
 export const compileCacheIn = (directory: string) => ({ NODE_COMPILE_CACHE: `${directory}/compile-cache` });
 
 /** Starts STS and the Docker socket that tells of the lab's containers; `target` is the metadata service. */

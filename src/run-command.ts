@@ -1,5 +1,4 @@
 import { createInterface } from "node:readline";
-import { execa } from "execa";
 import { sleep, systemClock } from "./clock.ts";
 
 /** What a program printed and how it ended. `exitCode` is undefined when it could not be started or was killed. */
@@ -11,7 +10,7 @@ export interface CommandResult {
   readonly isMissing: boolean;
 }
 
-/** Runs `program` without a shell, feeds it `input`, and tells how it went. It never rejects. */
+/** Runs `program` without a shell, feeds it `input`, and tells how it went. However it went, that does not reject. */
 export type RunCommand = (program: string, args: readonly string[], input?: string) => Promise<CommandResult>;
 
 /** A program that goes on until it is stopped, or ends by itself. */
@@ -29,8 +28,12 @@ export interface RunningProgram {
 
 const TIMEOUT_MS = 15_000;
 
-/** The one door to other programs: no shell, English messages, an end after 15 s, the system directories on PATH. */
+/**
+ * The one door to other programs: no shell, English messages, an end after 15 s, the system directories on PATH. execa is loaded at the
+ * first of them, since many a run of imdsgate needs none.
+ */
 export const runCommand: RunCommand = async (program, args, input) => {
+  const { execa } = await import("execa");
   const result = await execa(program, args, {
     ...(input === undefined ? { stdin: "ignore" as const } : { input }),
     reject: false,
@@ -47,7 +50,12 @@ export const runCommand: RunCommand = async (program, args, input) => {
 };
 
 /** Starts `program` without a shell, with `environment` and PATH alone. It ends with this process at the latest. */
-export function startProgram(program: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}): RunningProgram {
+export async function startProgram(
+  program: string,
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<RunningProgram> {
+  const { execa } = await import("execa");
   const child = execa(program, args, {
     reject: false,
     stdin: "ignore",
@@ -106,6 +114,7 @@ export interface TerminalProgram {
 
 /** Runs a program that writes to this terminal itself, until it ends. Gives its exit code; undefined when there is none. */
 export async function runOnTerminal({ program, args, signal }: TerminalProgram): Promise<number | undefined> {
+  const { execa } = await import("execa");
   const child = execa(program, args, { reject: false, stdin: "pipe", stdout: "inherit", stderr: "inherit", env: { PATH: systemPath() } });
   const close = () => child.stdin.end();
   child.stdin.on("error", () => {});

@@ -4,14 +4,14 @@ import { type RunningProgram, runOnTerminal, startProgram } from "../src/run-com
 const LIMIT_MS = 10_000;
 
 /** A shell that is ended with the test. */
-function shell(script: string, environment: Readonly<Record<string, string>> = {}): RunningProgram {
-  const program = startProgram("sh", ["-c", script], environment);
+async function shell(script: string, environment: Readonly<Record<string, string>> = {}): Promise<RunningProgram> {
+  const program = await startProgram("sh", ["-c", script], environment);
   onTestFinished(async () => void (await program.stop()));
   return program;
 }
 
 test("a program that goes on is read line by line, both streams, and stopped", async () => {
-  const program = shell("echo one; echo two >&2; exec sleep 60");
+  const program = await shell("echo one; echo two >&2; exec sleep 60");
   expect(await program.line((line) => line === "two", LIMIT_MS)).toBe("two");
   expect(await program.line((line) => line === "one", LIMIT_MS)).toBe("one");
   expect(program.lines.toSorted()).toEqual(["one", "two"]);
@@ -19,17 +19,17 @@ test("a program that goes on is read line by line, both streams, and stopped", a
 });
 
 test("a program that ends without the line is not waited for", async () => {
-  const program = shell("echo one; exit 3");
+  const program = await shell("echo one; exit 3");
   expect(await program.line((line) => line === "two", LIMIT_MS)).toBeUndefined();
   expect(await program.stop()).toBe(3);
 });
 
 test("waiting for a line has a limit", async () => {
-  expect(await shell("exec sleep 60").line(() => true, 20)).toBeUndefined();
+  expect(await (await shell("exec sleep 60")).line(() => true, 20)).toBeUndefined();
 });
 
 test("a program that is not there has no lines and no exit code", async () => {
-  const program = startProgram("no-such-program-here", []);
+  const program = await startProgram("no-such-program-here", []);
   expect(await program.line(() => true, LIMIT_MS)).toBeUndefined();
   expect(await program.stop()).toBeUndefined();
 });
@@ -37,7 +37,7 @@ test("a program that is not there has no lines and no exit code", async () => {
 test("a program gets the environment that is named and nothing else of the caller's", async () => {
   process.env["IMDSGATE_TEST_OF_ENVIRONMENT"] = "seen";
   onTestFinished(() => void delete process.env["IMDSGATE_TEST_OF_ENVIRONMENT"]);
-  const program = shell('echo "[$IMDSGATE_TEST_OF_ENVIRONMENT] [$NAMED]"', { NAMED: "yes" });
+  const program = await shell('echo "[$IMDSGATE_TEST_OF_ENVIRONMENT] [$NAMED]"', { NAMED: "yes" });
   expect(await program.line(() => true, LIMIT_MS)).toBe("[] [yes]");
 });
 

@@ -13,11 +13,8 @@ export interface CommandIo {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** One command: what it is called, its flags, and what it does. `run` gives the exit code, or throws an ImdsgateError. */
+/** One command: its flags, and what it does. `run` gives the exit code, or throws an ImdsgateError. `cli.ts` has what it is called. */
 export interface Command<Arguments> {
-  readonly command: string;
-  /** False keeps it out of the main help. */
-  readonly describe: string | false;
   readonly builder: (yargs: Argv) => Argv<Arguments>;
   run(args: ArgumentsCamelCase<Arguments>, io: CommandIo): Promise<number>;
 }

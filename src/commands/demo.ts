@@ -26,8 +26,6 @@ const INTERRUPTED = 130;
 
 /** `imdsgate demo`: the main job on embedded services, told to a newcomer. It is a test too: what is not as told makes it fail. */
 export const demoCommand: Command<DemoArguments> = {
-  command: "demo",
-  describe: "See it work on this machine: no AWS, no Docker, no root",
   builder: buildDemo,
   run: runDemo,
 };

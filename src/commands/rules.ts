@@ -14,8 +14,6 @@ export interface RulesArguments {
 
 /** `imdsgate rules show|apply|remove`: the kernel's rules without the gateway. */
 export const rulesCommand: Command<RulesArguments> = {
-  command: "rules <action>",
-  describe: "Show the kernel's rules, put them in, or take them out",
   builder: buildRules,
   run: runRules,
 };

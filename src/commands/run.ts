@@ -1,20 +1,22 @@
 import type { Argv } from "yargs";
 import { aborted } from "../aborted.ts";
 import { endpointText } from "../address.ts";
+import { systemClock } from "../clock.ts";
 import { parseConfig } from "../config/config.ts";
 import { type Flag, RUN_FLAGS } from "../config/flags.ts";
 import { createDaemon, type Daemon } from "../daemon.ts";
-import { createLogger, standardErrorDestination } from "../observability/logger.ts";
+import { HeldLines } from "../observability/held-lines.ts";
+import { createLogger } from "../observability/logger.ts";
 import { readVersion } from "../version.ts";
 import { createWorld } from "../world.ts";
 import type { Command, CommandIo } from "./command.ts";
+
+const STANDARD_ERROR = 2;
 
 type RunArguments = Readonly<Record<string, unknown>>;
 
 /** `imdsgate run`: the gateway, until SIGINT or SIGTERM. */
 export const runCommand: Command<RunArguments> = {
-  command: "run",
-  describe: "Give each container its own role (the gateway itself)",
   builder: buildRun,
   run: runGateway,
 };
@@ -58,7 +60,7 @@ function optionFor(flag: Flag) {
 
 async function runGateway(args: RunArguments, io: CommandIo): Promise<number> {
   const config = parseConfig({ flags: args, environment: io.environment });
-  const destination = standardErrorDestination();
+  const destination = new HeldLines(STANDARD_ERROR, systemClock);
   const isPretty = config.logFormat === "pretty" || (config.logFormat === "auto" && io.isTerminal);
   const version = readVersion();
   const emit = createLogger({ level: config.logLevel, format: isPretty ? "pretty" : "json", version, destination });
@@ -72,7 +74,7 @@ async function runGateway(args: RunArguments, io: CommandIo): Promise<number> {
     return 0;
   } finally {
     await daemon.stop(reason);
-    destination.flush();
+    await destination.end();
   }
 }
 

@@ -21,8 +21,6 @@ const FAILED = 1;
 
 /** `imdsgate selftest`: hostile requests from a container's place, a verdict for each. */
 export const selftestCommand: Command<SelftestArguments> = {
-  command: "selftest",
-  describe: "Attack the gateway from a container's place and judge each answer",
   builder: buildSelftest,
   run: selftest,
 };

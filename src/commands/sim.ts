@@ -25,8 +25,6 @@ export interface SimArguments {
 
 /** `imdsgate sim imds|sts --listen HOST:PORT`: one embedded service until SIGTERM. The demonstration starts it; not in the main help. */
 export const simCommand: Command<SimArguments> = {
-  command: "sim <service>",
-  describe: false,
   builder: (yargs) =>
     yargs
       .positional("service", { choices: ["imds", "sts"] as const, demandOption: true, describe: "which embedded service to start" })

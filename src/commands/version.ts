@@ -4,8 +4,6 @@ import type { Command } from "./command.ts";
 
 /** `imdsgate version [--json]`. */
 export const versionCommand: Command<{ json: boolean }> = {
-  command: "version",
-  describe: "Print the version",
   builder: (yargs: Argv) => yargs.option("json", { type: "boolean", default: false, describe: "one JSON document" }),
   async run({ json }, io) {
     const document = { schema: "imdsgate/version/v1", version: readVersion(), node: process.version };

@@ -1,16 +1,21 @@
 import { readFileSync, statSync } from "node:fs";
-import { LineCounter, parseDocument } from "yaml";
+import { createRequire } from "node:module";
+import type * as Yaml from "yaml";
 import { ImdsgateError } from "../errors.ts";
 import { isFields } from "../fields.ts";
 
 const MAX_BYTES = 1_048_576;
 
+/** Loaded when there is a file to read: most runs have none. By `require`, since reading the configuration waits for nothing. */
+const require = createRequire(import.meta.url);
+const loadYaml = (): typeof Yaml => require("yaml");
+
 /** A configuration file: what it holds, and where each of its keys stands. */
 export interface ConfigFile {
   readonly path: string;
   readonly values: Readonly<Record<string, unknown>>;
-  /** `config.yaml line 9`. */
-  placeOf(key: string): string;
+  /** `config.yaml line 9`, for a key, or for what stands below it by keys and places in lists. */
+  placeOf(...steps: readonly (string | number)[]): string;
 }
 
 /**
@@ -18,8 +23,10 @@ export interface ConfigFile {
  * be read, CONFIG_INVALID when it is no such map.
  */
 export function readConfigFile(path: string): ConfigFile {
+  const text = readText(path);
+  const { LineCounter, parseDocument } = loadYaml();
   const lines = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: lines, uniqueKeys: true, schema: "failsafe" });
+  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: "failsafe" });
   const [error] = document.errors;
   if (error) throw new ImdsgateError("CONFIG_INVALID", `${path} line ${error.linePos?.[0]?.line ?? 1}: ${error.message.split("\n", 1)[0]}`);
   const values: unknown = toPlain(path, () => document.toJS({ maxAliasCount: 0 }));
@@ -28,13 +35,34 @@ export function readConfigFile(path: string): ConfigFile {
   return {
     path,
     values: values ?? {},
-    placeOf(key) {
-      const node = document.contents && "items" in document.contents ? document.contents.items : [];
-      const pair = node.find((item) => "key" in item && String(item.key) === key);
-      const range = pair && "key" in pair ? rangeOf(pair.key) : undefined;
-      return range === undefined ? path : `${path} line ${lines.linePos(range).line}`;
+    placeOf(...steps) {
+      const start = startOf(document.contents, steps);
+      return start === undefined ? path : `${path} line ${lines.linePos(start).line}`;
     },
   };
+}
+
+/** Where the last of the steps stands that is there: a key, or an entry of a list. */
+function startOf(contents: unknown, steps: readonly (string | number)[]): number | undefined {
+  let node = contents;
+  let start: number | undefined;
+  for (const step of steps) {
+    const item = itemAt(node, step);
+    if (item === undefined) break;
+    start = rangeOf(isPair(item) ? item.key : item) ?? start;
+    node = isPair(item) ? item.value : item;
+  }
+  return start;
+}
+
+function itemAt(node: unknown, step: string | number): unknown {
+  if (typeof node !== "object" || node === null || !("items" in node) || !Array.isArray(node.items)) return undefined;
+  const items: readonly unknown[] = node.items;
+  return typeof step === "number" ? items[step] : items.find((item) => isPair(item) && String(item.key) === step);
+}
+
+function isPair(item: unknown): item is { readonly key: unknown; readonly value: unknown } {
+  return typeof item === "object" && item !== null && "key" in item && "value" in item;
 }
 
 function readText(path: string): string {

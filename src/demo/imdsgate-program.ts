@@ -18,7 +18,7 @@ export interface StartedImdsgate extends AsyncDisposable {
 /** Starts `imdsgate WORDS…`, behind the words of `prefix`, and waits until it says that it is ready. Throws DEMO_FAILED with what it said instead. */
 export async function startImdsgate(words: readonly string[], prefix: readonly string[] = []): Promise<StartedImdsgate> {
   const [first = "", ...rest] = [...prefix, ...imdsgateWords(words)];
-  const program = startProgram(first, rest, ENVIRONMENT);
+  const program = await startProgram(first, rest, ENVIRONMENT);
   const ready = await program.line((line) => line.startsWith('{"event":"ready"'), START_MS);
   const [, port] = /:(\d+)"/.exec(ready ?? "") ?? [];
   const stop = async () => void (await program.stop());

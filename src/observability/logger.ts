@@ -1,12 +1,8 @@
 import { pino } from "pino";
 import type { Emit } from "../events.ts";
+import type { LogDestination } from "./held-lines.ts";
 import { logLineFor } from "./log-line.ts";
 import { prettyLine } from "./pretty-line.ts";
-
-/** Where lines go. `write` takes one line with its line feed. */
-export interface LogDestination {
-  write(line: string): void;
-}
 
 export interface LoggerOptions {
   readonly level: "debug" | "info" | "warn" | "error";
@@ -41,44 +37,4 @@ export function createLogger({ level, format, version, destination }: LoggerOpti
 function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown> {
   const secret = Object.keys(fields).filter((name) => SECRET.test(name));
   return secret.length === 0 ? fields : { ...fields, ...Object.fromEntries(secret.map((name) => [name, "[redacted]"])) };
-}
-
-/** How often a full pipe is tried again within one turn of the event loop. */
-const MAX_RETRIES = 5;
-
-/**
- * A destination on standard error that never blocks. Past 1 MiB of lines that nobody reads, new ones are dropped; how many is
- * said in a line once there is room. `flush` before the end.
- */
-export function standardErrorDestination(): LogDestination & { flush(): void } {
-  let retries = 0;
-  let dropped = 0;
-  // pino writes synchronously at the end; on a full pipe it would try for ever, and no signal would be heard any more.
-  const retryEAGAIN = () => {
-    if (retries === 0) setImmediate(() => (retries = 0));
-    retries += 1;
-    return retries <= MAX_RETRIES;
-  };
-  const destination = pino.destination({ fd: 2, sync: false, maxLength: 1_048_576, retryEAGAIN });
-  destination.on("error", () => {});
-  destination.on("drop", () => {
-    dropped += 1;
-  });
-  destination.on("drain", () => {
-    const lost = dropped;
-    dropped = 0;
-    if (lost > 0)
-      destination.write(`{"level":"error","message":"${lost} log lines were lost: nobody read them","event.name":"imdsgate.lines-lost"}\n`);
-  });
-  return {
-    write: (line) => void destination.write(line),
-    flush() {
-      try {
-        destination.flushSync();
-      } catch {
-        // Nobody reads.
-      }
-      destination.destroy();
-    },
-  };
 }
