@@ -43,8 +43,17 @@ export const RUN_FLAGS: readonly Flag[] = [
     kind: "text",
     value: "TEMPLATE",
     group: "Roles",
-    default: "{workload}-{id}",
+    default: "{workload}-{id}, or {host} with --session-scope role",
     help: "The role session name, as CloudTrail shows it. Variables: {workload} {id} {image} {host} {compose.service} {label:KEY}",
+  },
+  {
+    name: "session-scope",
+    kind: "text",
+    value: "SCOPE",
+    choices: ["container", "role"],
+    group: "Roles",
+    default: "container",
+    help: "container: each container has a session of its own. role: the containers of a role share one on this host, for large fleets, since STS takes 600 AssumeRole a second for an account and Region; session names (then {host} by default), tags and source identities may hold no variable but {host}, and the audit line alone tells which container it was",
   },
   {
     name: "duration",
@@ -52,7 +61,7 @@ export const RUN_FLAGS: readonly Flag[] = [
     value: "SECONDS",
     group: "Roles",
     default: "3600",
-    help: "How long a session lasts, 900 to 43200. Below 3600 some SDKs refresh on every request; with the instance's role as base STS allows 3600 at most",
+    help: "How long a session lasts, 900 to 43200. Below 3600 some SDKs refresh on every request; with the instance's role as base STS allows 3600 at most. In the file a binding may have its own",
   },
   {
     name: "external-id",

@@ -1,16 +1,9 @@
 import { ImdsgateError } from "../errors.ts";
 import { isFields } from "../fields.ts";
+import { readBindingEntry } from "./binding-entry.ts";
 import type { ConfigFile } from "./config-file.ts";
 import { type Flag, keyOf, RUN_FLAGS, variableOf } from "./flags.ts";
-
-/** One value that somebody set, as text, and where he set it: `--bind`, `IMDSGATE_BIND` or `config.yaml line 3`. */
-export interface Setting {
-  readonly origin: string;
-  readonly text: string;
-  /** Of a binding in the file. */
-  readonly externalId?: string;
-  readonly requireImdsv2?: string;
-}
+import { plainText, type Setting } from "./setting.ts";
 
 /** For each flag's name all values that count; none where nobody set it. */
 export type Settings = ReadonlyMap<string, readonly Setting[]>;
@@ -57,28 +50,10 @@ function fromFile(flag: Flag, file: ConfigFile | undefined): readonly Setting[] 
     return Object.entries(value).map(([alias, arn]) => ({ origin, text: `${alias}=${plainText(arn, origin)}` }));
   if (flag.kind !== "list") return [{ origin, text: plainText(value, origin) }];
   const values: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return values.map((entry) =>
-    flag.name === "bind" && isFields(entry) ? bindingOf(entry, origin) : { origin, text: plainText(entry, origin) },
-  );
-}
-
-/** `{match, role, externalId, requireImdsv2}` of the file's `bind` list. */
-function bindingOf(entry: Readonly<Record<string, unknown>>, origin: string): Setting {
-  const stranger = Object.keys(entry).find((key) => !["match", "role", "externalId", "requireImdsv2"].includes(key));
-  if (stranger !== undefined) {
-    throw new ImdsgateError(
-      "CONFIG_INVALID",
-      `${origin}: unknown key ${JSON.stringify(stranger)} in a binding; allowed: match, role, externalId, requireImdsv2`,
-    );
-  }
-  const text = `${plainText(entry["match"], origin)}=${plainText(entry["role"], origin)}`;
-  const extra = (key: string) => (entry[key] === undefined ? {} : { [key]: plainText(entry[key], origin) });
-  return { origin, text, ...extra("externalId"), ...extra("requireImdsv2") };
-}
-
-function plainText(value: unknown, origin: string): string {
-  if (typeof value === "string") return value;
-  throw new ImdsgateError("CONFIG_INVALID", `${origin}: ${JSON.stringify(value) ?? "nothing"} stands where a text belongs`);
+  return values.map((entry, n) => {
+    if (flag.name !== "bind" || !isFields(entry)) return { origin, text: plainText(entry, origin) };
+    return readBindingEntry(entry, (...keys) => file.placeOf(keyOf(flag), n, ...keys));
+  });
 }
 
 function refuseUnknownVariables(environment: SettingsSources["environment"]): void {

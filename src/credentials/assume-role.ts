@@ -1,11 +1,9 @@
 import type { Grant } from "../policy/decide.ts";
+import type { SessionFacts } from "../policy/session.ts";
 
-/** What STS is asked for: the fields that make one session different from another (contract S7). */
-export interface AssumeRoleRequest {
+/** What STS is asked for: the role, and what makes one session of it different from another (docs/contract.md, S7). */
+export interface AssumeRoleRequest extends SessionFacts {
   readonly roleArn: string;
-  readonly sessionName: string;
-  readonly externalId: string | undefined;
-  readonly durationSeconds: number;
 }
 
 /** The keys that imdsgate itself speaks to STS with. */
@@ -37,6 +35,6 @@ export interface Sts {
 }
 
 /** What STS is asked for `grant`, for a session of `durationSeconds`. */
-export function requestFor({ role, sessionName, externalId }: Grant, durationSeconds: number): AssumeRoleRequest {
-  return { roleArn: role.arn, sessionName, externalId, durationSeconds };
+export function requestFor({ role, binding: _, ...session }: Grant, durationSeconds: number): AssumeRoleRequest {
+  return { ...session, roleArn: role.arn, durationSeconds };
 }

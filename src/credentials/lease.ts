@@ -4,6 +4,7 @@ import type { Grant } from "../policy/decide.ts";
 export interface Lease {
   readonly roleArn: string;
   readonly sessionName: string;
+  readonly sourceIdentity: string | undefined;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string;
@@ -57,9 +58,21 @@ export function renewalAt(lease: Span, pace: LeasePace): number {
   return Math.max(lease.expiresAt - dueMs, lease.issuedAt + YOUNG_MS);
 }
 
-/** One text per different session: two grants that differ in anything STS is asked for never share it (docs/contract.md, S7). */
-export function leaseKey({ role, sessionName, externalId, durationSeconds }: Grant): string {
-  return JSON.stringify([role.arn, sessionName, externalId ?? null, durationSeconds]);
+/**
+ * One text per different session: two grants that differ in anything STS is asked for never share it (docs/contract.md, S7). In which
+ * order tags and policies stand makes no difference.
+ */
+export function leaseKey({ role, policyArns, tags, ...facts }: Grant): string {
+  return JSON.stringify([
+    role.arn,
+    facts.sessionName,
+    facts.externalId ?? null,
+    facts.sourceIdentity ?? null,
+    facts.durationSeconds,
+    facts.policy ?? null,
+    policyArns.toSorted(),
+    tags.map(({ key, value, isTransitive }) => JSON.stringify([key, value, isTransitive])).toSorted(),
+  ]);
 }
 
 function scaleOf({ lifeMs }: LeasePace): number {

@@ -4,7 +4,7 @@ import type { LeaseOutcome } from "../credentials/lease.ts";
 import type { RefusalReason } from "../events.ts";
 import { type Attestation, type Attestor, type Workload, workloadFacts } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
-import type { Decision, Grant } from "../policy/decide.ts";
+import { type Decision, type Grant, givesRole } from "../policy/decide.ts";
 import type { DeniedPath } from "../policy/denied-path.ts";
 import { classify, type Target } from "./classify.ts";
 import { credentialsDocument, deniedDocument, IAM_ROOT_LISTING, iamInfoDocument } from "./documents.ts";
@@ -117,13 +117,13 @@ function refusalOfSpeaker(request: ImdsRequest, target: PassThrough, rooms: Room
   if (speaker.kind === "unknown" && rooms.unknown === "deny") {
     return isToken ? cut("unknown-source") : refuse(request, rooms, 404, "unknown-source");
   }
-  const hasRole = speaker.kind === "known" && rooms.decide(speaker.workload).kind !== "none";
+  const hasRole = speaker.kind === "known" && givesRole(rooms.decide(speaker.workload));
   return isToken && rooms.unbound === "no-tokens" && !hasRole ? cut("no-binding") : undefined;
 }
 
 /** Whether the container finds an IAM tree in this version (docs/contract.md, V3): its line in the listing and the tree itself agree. */
 function hasIamTree(workload: Workload | undefined, { segments: [version = ""] }: PassThrough, rooms: Rooms): boolean {
-  return workload !== undefined && !isOlderThanIamTree(version) && rooms.decide(workload).kind !== "none";
+  return workload !== undefined && !isOlderThanIamTree(version) && givesRole(rooms.decide(workload));
 }
 
 /** Only what depends on who speaks asks for it: a silent runtime delays nothing else, and IMDS tokens are never held. */
@@ -179,6 +179,10 @@ async function answerKnown(
   if (isOlderThanIamTree(target.version)) return refuse(request, rooms, 404, "old-version", { workload });
   const decision = rooms.decide(workload);
   if (decision.kind === "none") return refuse(request, rooms, 404, "no-binding", { workload });
+  if (decision.kind === "unfit") {
+    const { role, binding, problem } = decision;
+    return refuse(request, rooms, 404, "unfit-session", { workload, roleArn: role.arn, binding, detail: problem });
+  }
   if (decision.kind === "pending") return refuse(request, rooms, 500, "host-facts-unknown", { workload, binding: decision.binding });
 
   const { grant } = decision;
@@ -200,12 +204,9 @@ async function answerKnown(
     return serve(text, outcome.deniedAt, { kind: "refuse", reason: "sts-denied", ...facts });
   }
   const { lease } = outcome;
-  const { sessionName, accessKeyId, expiresAt } = lease;
-  const who = workloadFacts(workload);
-  return serve(credentialsDocument(lease), lease.issuedAt, {
-    kind: "vend",
-    facts: { workload: who, ...facts, sessionName, accessKeyId, expiresAt },
-  });
+  const { roleArn, sessionName, sourceIdentity, accessKeyId, expiresAt } = lease;
+  const vended = { roleArn, sessionName, sourceIdentity, accessKeyId, expiresAt, binding: grant.binding };
+  return serve(credentialsDocument(lease), lease.issuedAt, { kind: "vend", facts: { workload: workloadFacts(workload), ...vended } });
 }
 
 /** V3: what stands in a path that we make an answer for. */
@@ -220,6 +221,7 @@ interface RefusalContext {
   readonly workload?: Workload;
   readonly roleArn?: string;
   readonly binding?: string;
+  readonly detail?: string;
 }
 
 function refuse(request: ImdsRequest, rooms: Rooms, status: number, reason: RefusalReason, context: RefusalContext = {}): Reply {

@@ -28,7 +28,13 @@ export type ReplyBody =
 
 export type Told =
   | { readonly kind: "vend"; readonly facts: VendFacts & { readonly workload: WorkloadFacts } }
-  | { readonly kind: "refuse"; readonly reason: RefusalReason; readonly roleArn?: string; readonly binding?: string }
+  | {
+      readonly kind: "refuse";
+      readonly reason: RefusalReason;
+      readonly roleArn?: string;
+      readonly binding?: string;
+      readonly detail?: string;
+    }
   | { readonly kind: "serve" }
   | { readonly kind: "relay" };
 

@@ -3,14 +3,11 @@ import type { Workload } from "../identity/workload.ts";
 import { matchesGlob } from "./glob.ts";
 import { type RoleArn, type RoleReference, roleInAccount } from "./role-arn.ts";
 import type { RoleBinding, Selector } from "./role-binding.ts";
-import { sessionNameFor } from "./session-name.ts";
+import { PLAIN_SESSION, type SessionFacts, sessionFor } from "./session.ts";
 
 /** What the operator allows one workload: the role, and all that makes its session different from another's. */
-export interface Grant {
+export interface Grant extends SessionFacts {
   readonly role: RoleArn;
-  readonly sessionName: string;
-  readonly externalId: string | undefined;
-  readonly durationSeconds: number;
   /** The binding that decided, as the operator wrote it: `name:php=php-role`, or `default-role`. */
   readonly binding: string;
 }
@@ -26,6 +23,8 @@ export type Decision =
   | { readonly kind: "grant"; readonly grant: Grant }
   /** A binding applies, but its bare role name needs a host fact that is not known yet: 500, never 404. */
   | { readonly kind: "pending"; readonly missing: "account" | "partition"; readonly binding: string }
+  /** A binding applies, but what its session is to hold cannot be made of this workload: no role, rather than other facts. */
+  | { readonly kind: "unfit"; readonly role: RoleArn; readonly binding: string; readonly problem: string }
   | { readonly kind: "none" };
 
 /** What the operator decided, parsed. */
@@ -62,16 +61,24 @@ export function decide(workload: Workload, policy: Policy, hostFacts: HostFacts)
   const binding = bound?.text ?? "default-role";
   const role = resolveRole(reference, hostFacts);
   if ("missing" in role) return { kind: "pending", missing: role.missing, binding };
-  return {
-    kind: "grant",
-    grant: {
-      role,
-      sessionName: sessionNameFor(policy.sessionName, workload, policy.host),
-      externalId: bound?.externalId ?? policy.externalIds.get(reference.text) ?? policy.externalIds.get(role.arn),
-      durationSeconds: policy.durationSeconds,
-      binding,
+  const plan = bound?.session ?? PLAIN_SESSION;
+  const session = sessionFor(
+    {
+      ...plan,
+      sessionName: plan.sessionName ?? policy.sessionName,
+      externalId: plan.externalId ?? policy.externalIds.get(reference.text) ?? policy.externalIds.get(role.arn),
+      durationSeconds: plan.durationSeconds ?? policy.durationSeconds,
     },
-  };
+    workload,
+    policy.host,
+  );
+  if ("problem" in session) return { kind: "unfit", role, binding, problem: session.problem };
+  return { kind: "grant", grant: { ...session.value, role, binding } };
+}
+
+/** Whether a decision gives its workload a role, be it later: only then it finds an IAM tree (docs/contract.md, X6). */
+export function givesRole({ kind }: Decision): boolean {
+  return kind === "grant" || kind === "pending";
 }
 
 /** The role that `reference` means on this host, or the fact that a bare name still waits for. */

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { canonicalAddress } from "../address.ts";
 import type { Parsed, Problem } from "../parsed.ts";
 import { parseRoleReference, type RoleArn, type RoleReference } from "./role-arn.ts";
+import { PLAIN_SESSION, type SessionPlan } from "./session.ts";
 
 /** Which workloads a binding is for. Patterns are anchored globs of `*` and `?`. */
 export type Selector =
@@ -15,7 +16,7 @@ export type Selector =
 export interface RoleBinding {
   readonly selector: Selector;
   readonly role: RoleReference;
-  readonly externalId: string | undefined;
+  readonly session: SessionPlan;
   /** Whether requests without an IMDS token are refused; undefined leaves it to the policy as a whole. */
   readonly requireImdsv2: boolean | undefined;
   /** As the operator wrote it. */
@@ -36,7 +37,7 @@ export function parseRoleBinding(text: string, aliases: ReadonlyMap<string, Role
   if ("problem" in selector) return selector;
   const role = parseRoleReference(text.slice(split + 1), aliases);
   if ("problem" in role) return role;
-  return { value: { selector: selector.value, role: role.value, externalId: undefined, requireImdsv2: undefined, text } };
+  return { value: { selector: selector.value, role: role.value, session: PLAIN_SESSION, requireImdsv2: undefined, text } };
 }
 
 /** Reads a selector: `name:`, `image:`, `label:K=V`, `ip:CIDR` or `compose:PROJECT/SERVICE`. */

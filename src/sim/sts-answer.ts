@@ -1,5 +1,6 @@
+import type { StsFault } from "./sts-constraint.ts";
 import { accessDenied, expiredToken, faultIn, type StsState } from "./sts-faults.ts";
-import { type AssumeRoleParameters, isStsFault, parseAssumeRole, type StsFault } from "./sts-parameters.ts";
+import { type AssumeRoleParameters, isStsFault, parseAssumeRole } from "./sts-parameters.ts";
 import type { Caller, Sessions } from "./sts-sessions.ts";
 import { assumeRoleXml, callerIdentityXml, errorXml } from "./sts-xml.ts";
 
@@ -64,12 +65,13 @@ function assumeRole(parameters: URLSearchParams, caller: Caller, sts: StsKnowled
 }
 
 function grantXml(parameters: AssumeRoleParameters, sts: StsKnowledge): string {
-  const { roleArn, partition, account, roleName, sessionName, durationSeconds } = parameters;
+  const { roleArn, partition, account, roleName, sessionName, sourceIdentity, durationSeconds } = parameters;
   const assumedRoleArn = `arn:${partition}:sts::${account}:assumed-role/${roleName}/${sessionName}`;
   const endsAt = sts.now + (sts.lifeSeconds ?? durationSeconds) * 1000;
   const expiration = `${new Date(endsAt).toISOString().slice(0, 19)}${sts.hasFraction ? ".123" : ""}Z`;
   const credentials = sts.sessions.issue(roleArn, assumedRoleArn, endsAt);
-  return assumeRoleXml({ credentials, expiration, assumedRoleId: `AROAEMBEDDEDSTS000001:${sessionName}`, assumedRoleArn }, sts.requestId);
+  const assumedRoleId = `AROAEMBEDDEDSTS000001:${sessionName}`;
+  return assumeRoleXml({ credentials, expiration, assumedRoleId, assumedRoleArn, sourceIdentity }, sts.requestId);
 }
 
 function identityXml(arn: string, requestId: string): string {

@@ -1,4 +1,5 @@
-import { chainedDurationFault, type StsFault } from "./sts-parameters.ts";
+import type { StsFault } from "./sts-constraint.ts";
+import { chainedDurationFault } from "./sts-parameters.ts";
 
 /** What STS is made to do wrong; `ok` for nothing. */
 export type StsState =

@@ -9,13 +9,15 @@ export interface AssumeRoleResult {
   readonly expiration: string;
   readonly assumedRoleId: string;
   readonly assumedRoleArn: string;
+  readonly sourceIdentity: string | undefined;
 }
 
 /** The answer to a granted AssumeRole. */
 export function assumeRoleXml(result: AssumeRoleResult, requestId: string): string {
   return responseXml(
     "AssumeRole",
-    element("AssumedRoleUser", element("AssumedRoleId", escaped(result.assumedRoleId)) + element("Arn", escaped(result.assumedRoleArn))) +
+    (result.sourceIdentity === undefined ? "" : element("SourceIdentity", escaped(result.sourceIdentity))) +
+      element("AssumedRoleUser", element("AssumedRoleId", escaped(result.assumedRoleId)) + element("Arn", escaped(result.assumedRoleArn))) +
       element(
         "Credentials",
         element("AccessKeyId", escaped(result.credentials.accessKeyId)) +

@@ -103,6 +103,7 @@ describe("a wrong value names the flag, the value, what is allowed and an exampl
     { flag: "duration", value: "soon" },
     { flag: "duration", value: "899" },
     { flag: "session-name", value: "{nope}" },
+    { flag: "session-scope", value: "host" },
     { flag: "external-id", value: "x" },
     { flag: "external-id", value: "app=é" },
     { flag: "log-level", value: "loud" },
@@ -162,6 +163,21 @@ describe("what would be unsafe is refused", () => {
   });
 });
 
+test.for(["aws-cn", "aws-us-gov", "aws-iso-b"])("roles of the partition %s stand wherever a role may stand (S7)", (partition) => {
+  const arnOf = (name: string) => `arn:${partition}:iam::111122223333:role/team/${name}`;
+  const config = fileOf(`role: { short: "${arnOf("a")}" }
+bind:
+  - name:a=short
+  - name:b=${arnOf("b")}
+  - { match: "name:c", role: "${arnOf("c")}", policyArns: "arn:${partition}:iam::aws:policy/ReadOnlyAccess" }
+defaultRole: ${arnOf("d")}
+externalId: ["${arnOf("b")}=partner-1", "short=partner-2"]
+`);
+  const { bindings, defaultRole } = parse({ config }).policy;
+  const arns = [...bindings.map(({ role }) => role), defaultRole].map((role) => (role?.kind === "arn" ? role.role.arn : undefined));
+  expect(arns).toEqual(["a", "b", "c", "d"].map(arnOf));
+});
+
 describe("where settings come from", () => {
   test("a flag wins over a variable, a variable over the file; lists replace", () => {
     const config = fileOf("region: from-file\nunknown: deny\ndenyPath: [user-data, dynamic]\n");
@@ -204,7 +220,7 @@ bind:
   - { match: "compose:shop/web", role: web, externalId: partner-1 }
   - name:php=php-role
 `);
-    expect(parse({ config }).policy.bindings.map(({ text, externalId }) => [text, externalId])).toEqual([
+    expect(parse({ config }).policy.bindings.map(({ text, session }) => [text, session.externalId])).toEqual([
       ["compose:shop/web=web", "partner-1"],
       ["name:php=php-role", undefined],
     ]);
@@ -216,8 +232,8 @@ bind:
     { text: "- a\n", complaint: /must be a map/ },
     { text: "region: {a: b}\n", complaint: /line 1: \{"a":"b"\} stands where a text belongs/ },
     {
-      text: "bind: [{match: 'name:a', role: b, policy: c}]\n",
-      complaint: /unknown key "policy" in a binding; allowed: match, role, externalId, requireImdsv2/,
+      text: "bind: [{match: 'name:a', role: b, nope: c}]\n",
+      complaint: /unknown key "nope" in a binding; allowed: match, role, externalId, sessionName, sourceIdentity, tags, /,
     },
     { text: "region: [unclosed\n", complaint: /line \d/ },
     { text: "duration: 12\n", complaint: /line 1: "12" is no duration/ },
@@ -231,7 +247,7 @@ bind:
   test("keeps an id of digits as it stands", () => {
     const config = fileOf("account: 000011112222\nbind: [{ match: 'name:a', role: b, externalId: 00123456 }]\n");
     const { account, policy } = parse({ config });
-    expect([account, policy.bindings[0]?.externalId]).toEqual(["000011112222", "00123456"]);
+    expect([account, policy.bindings[0]?.session.externalId]).toEqual(["000011112222", "00123456"]);
   });
   test("that is empty sets nothing", () => {
     expect(parse({ config: fileOf("") }).unknown).toBe("metadata-only");

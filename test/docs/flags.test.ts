@@ -30,10 +30,10 @@ test("the example file is read as it says", () => {
     workloads: [{ name: "build-vm", address: "192.168.122.10" }],
     deniedPaths: [["user-data"], ["meta-data", "tags"]],
     interfaces: ["docker0", "br-*"],
-    policy: { defaultRole: undefined, durationSeconds: 3600 },
+    policy: { defaultRole: undefined, durationSeconds: 3600, sessionName: "{workload}-{id}" },
     warnings: [],
   });
-  expect(config.policy.bindings.map(({ text, externalId }) => [text, externalId])).toEqual([
+  expect(config.policy.bindings.map(({ text, session }) => [text, session.externalId])).toEqual([
     ["name:fluentd=fluentd-role", undefined],
     ["compose:shop/*=web", undefined],
     ["label:team=partner=partner", "partner-7f3a"],

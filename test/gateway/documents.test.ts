@@ -4,6 +4,7 @@ import { credentialsDocument, deniedDocument, iamInfoDocument } from "../../src/
 const lease = {
   roleArn: "arn:aws:iam::111122223333:role/team/app",
   sessionName: "app-0123456789ab",
+  sourceIdentity: undefined,
   accessKeyId: "ASIAEXAMPLEEXAMPLE01",
   secretAccessKey: 'a/b+"c',
   sessionToken: "IQoJ==\u00e9",

@@ -45,7 +45,8 @@ export async function startIamGateway(
   };
   const daemon = await startTestDaemon(flags, { clock, operatorCredentials: async () => BASE });
   imds.forget();
-  return { imds, clock, endpoint: daemon.endpoint, ask: async (request: string) => textOf(await rawRequest(daemon.endpoint, request)) };
+  const ask = async (request: string, sourceAddress?: string) => textOf(await rawRequest(daemon.endpoint, request, sourceAddress));
+  return { imds, sts, clock, endpoint: daemon.endpoint, events: daemon.events, ask };
 }
 
 export function textOf({ bytes }: { readonly bytes: Buffer }): string {

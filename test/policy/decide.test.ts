@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { Workload } from "../../src/identity/workload.ts";
-import { decide, type HostFacts, type Policy } from "../../src/policy/decide.ts";
+import { decide, givesRole, type HostFacts, type Policy } from "../../src/policy/decide.ts";
 import { parseRoleReference, type RoleArn } from "../../src/policy/role-arn.ts";
 import { parseRoleBinding } from "../../src/policy/role-binding.ts";
+import { PLAIN_SESSION, type SessionPlan } from "../../src/policy/session.ts";
 
 const FACTS: HostFacts = { region: "eu-central-1", partition: "aws", account: "111122223333" };
 const ID = "9f2c4e5a6b7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f70";
@@ -49,6 +50,10 @@ describe("the grant of a workload", () => {
         role: { arn: "arn:aws:iam::111122223333:role/team/app", partition: "aws", account: "111122223333", name: "app" },
         sessionName: "shop-web-1-9f2c4e5a6b7c",
         externalId: undefined,
+        sourceIdentity: undefined,
+        tags: [],
+        policy: undefined,
+        policyArns: [],
         durationSeconds: 3600,
         binding: "name:shop-*=team/app",
       },
@@ -97,6 +102,10 @@ describe("the grant of a workload", () => {
         role: { arn: "arn:aws:iam::111122223333:role/base", partition: "aws", account: "111122223333", name: "base" },
         sessionName: "vm-1",
         externalId: undefined,
+        sourceIdentity: undefined,
+        tags: [],
+        policy: undefined,
+        policyArns: [],
         durationSeconds: 3600,
         binding: "default-role",
       },
@@ -140,8 +149,80 @@ describe("an external id", () => {
     const [binding] = policyOf(["name:*=app"]).bindings;
     const policy = policyOf([], {
       externalIds: new Map([["app", "of-role"]]),
-      bindings: binding ? [{ ...binding, externalId: "of-binding" }] : [],
+      bindings: binding ? [{ ...binding, session: { ...binding.session, externalId: "of-binding" } }] : [],
     });
     expect(decide(WEB, policy, FACTS)).toMatchObject({ grant: { externalId: "of-binding" } });
+  });
+});
+
+describe("what a binding says of its sessions", () => {
+  const planned = (plan: Partial<SessionPlan>, over: Partial<Policy> = {}) => {
+    const bindings = policyOf(["name:*=app"]).bindings.map((binding) => ({ ...binding, session: { ...PLAIN_SESSION, ...plan } }));
+    return policyOf([], { bindings, ...over });
+  };
+
+  test("stands in the grant, with the workload's own words for its variables", () => {
+    const plan: SessionPlan = {
+      externalId: "partner-7f3a",
+      sessionName: "{compose.service}@{host}",
+      sourceIdentity: "{workload}",
+      tags: [
+        { key: "team", template: "{label:team}", isTransitive: true },
+        { key: "env", template: "prod", isTransitive: false },
+      ],
+      policy: '{"Statement":[]}',
+      policyArns: ["arn:aws-cn:iam::aws:policy/ReadOnlyAccess"],
+      durationSeconds: 900,
+    };
+    expect(decide(WEB, planned(plan), FACTS)).toEqual({
+      kind: "grant",
+      grant: {
+        role: { arn: "arn:aws:iam::111122223333:role/app", partition: "aws", account: "111122223333", name: "app" },
+        sessionName: "web@host-7",
+        externalId: "partner-7f3a",
+        sourceIdentity: "shop-web-1",
+        tags: [
+          { key: "team", value: "blue", isTransitive: true },
+          { key: "env", value: "prod", isTransitive: false },
+        ],
+        policy: '{"Statement":[]}',
+        policyArns: ["arn:aws-cn:iam::aws:policy/ReadOnlyAccess"],
+        durationSeconds: 900,
+        binding: "name:*=app",
+      },
+    });
+  });
+
+  test("is not given to the default role", () => {
+    const other = planned(
+      { tags: [{ key: "team", template: "blue", isTransitive: false }] },
+      { defaultRole: { kind: "arn", role: FAR, text: "far" } },
+    );
+    const bindings = other.bindings.map((binding) => ({ ...binding, selector: { kind: "name" as const, pattern: "nobody" } }));
+    expect(decide(WEB, { ...other, bindings }, FACTS)).toMatchObject({
+      grant: { role: FAR, tags: [], sourceIdentity: undefined, policyArns: [] },
+    });
+  });
+
+  test.for([
+    {
+      title: "a tag",
+      plan: { tags: [{ key: "owner", template: "{label:owner}", isTransitive: false }] },
+      problem: 'the tag "owner" needs {label:owner}, and this workload has none',
+    },
+    {
+      title: "a source identity",
+      plan: { sourceIdentity: "{label:owner}" },
+      problem: "the source identity needs {label:owner}, and this workload has none",
+    },
+  ])("leaves a workload without a role where $title cannot be made, also where there is a default role", ({ plan, problem }) => {
+    const decision = decide(WEB, planned(plan, { defaultRole: { kind: "arn", role: FAR, text: "far" } }), FACTS);
+    expect(decision).toEqual({
+      kind: "unfit",
+      role: { arn: "arn:aws:iam::111122223333:role/app", partition: "aws", account: "111122223333", name: "app" },
+      binding: "name:*=app",
+      problem,
+    });
+    expect(givesRole(decision)).toBe(false);
   });
 });

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { parseRoleBinding } from "../../src/policy/role-binding.ts";
+import { PLAIN_SESSION } from "../../src/policy/session.ts";
 
 const ARN = "arn:aws:iam::111122223333:role/odd=role";
 const NAMED = { kind: "name", name: "app", text: "app" };
@@ -25,7 +26,9 @@ describe("a role binding", () => {
     { text: "ip:FD00:0::7=app", selector: { kind: "ip", block: "fd00::7/128" }, role: NAMED },
     { text: "ip:fd00::/64=app", selector: { kind: "ip", block: "fd00::/64" }, role: NAMED },
   ])("is read: $text", ({ text, selector, role }) => {
-    expect(parseRoleBinding(text, new Map())).toEqual({ value: { selector, role, externalId: undefined, text } });
+    expect(parseRoleBinding(text, new Map())).toEqual({
+      value: { selector, role, session: PLAIN_SESSION, requireImdsv2: undefined, text },
+    });
   });
 
   test("names its role by an alias", () => {
@@ -34,7 +37,8 @@ describe("a role binding", () => {
       value: {
         selector: { kind: "name", pattern: "web" },
         role: { kind: "arn", role, text: "short" },
-        externalId: undefined,
+        session: PLAIN_SESSION,
+        requireImdsv2: undefined,
         text: "name:web=short",
       },
     });
