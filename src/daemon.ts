@@ -6,6 +6,7 @@ import { createHostFacts } from "./credentials/host-facts.ts";
 import { Leases } from "./credentials/leases.ts";
 import { createMint } from "./credentials/mint.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
+import { withRefusalsTold } from "./credentials/role-refusals.ts";
 import { ImdsgateError } from "./errors.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
 import { answer, OWN_QUESTION, type Rooms } from "./gateway/answer.ts";
@@ -52,9 +53,9 @@ export interface Daemon {
 
 /** Builds every room from the configuration and the world. Nothing runs until `start`. */
 export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
-  const rooms = buildRooms(config, world, emit);
   const running = new AsyncDisposableStack();
   const ending = new AbortController();
+  const rooms = buildRooms(config, world, emit, ending.signal);
   let started: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
@@ -71,6 +72,7 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
 
     running.defer(rooms.prefetch.stop);
     keepRunning(running, (signal) => rooms.identity.run(signal));
+    keepRunning(running, (signal) => rooms.base.run(signal));
     keepRunning(running, (signal) => rooms.leases.run(signal));
     keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(rooms.prefetch.lookAgain));
     running.defer(() => rooms.gateway.stop());
@@ -105,8 +107,9 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   };
 }
 
-function buildRooms(config: Config, world: World, emit: Emit) {
-  const { clock, random, sts } = world;
+function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSignal) {
+  const { clock, random } = world;
+  const sts = withRefusalsTold(world.sts, { clock, emit, ending });
   const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
   const imds = createImdsClient(upstream);
   const base = createBaseCredentials({ operatorCredentials: world.operatorCredentials, imds, clock, emit });
@@ -145,7 +148,7 @@ function buildRooms(config: Config, world: World, emit: Emit) {
     return speaker.kind === "known" ? speaker.workload : undefined;
   };
   const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne, speakerOf }, createLimits(identity.isListed));
-  return { identity, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
+  return { identity, base, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
 }
 
 /** All token probes have their turns together: they are remembered, so that no container causes many. */

@@ -21,11 +21,16 @@ export type ImdsgateEvent =
   | ({ readonly kind: "refuse"; readonly workload: WorkloadFacts | undefined; readonly reason: RefusalReason } & RequestFacts & {
         readonly roleArn?: string;
         readonly binding?: string;
+        /** What the operator has to know besides, as a sentence. */
+        readonly detail?: string;
       })
   | ({ readonly kind: "serve"; readonly workload: WorkloadFacts | undefined } & RequestFacts)
   | ({ readonly kind: "relay"; readonly workload: WorkloadFacts | undefined; readonly outcome: "relayed" | "cut" } & RequestFacts)
   | ({ readonly kind: "sts-call" } & StsCallFacts)
   | { readonly kind: "base-credentials"; readonly source: string; readonly accessKeyId: string; readonly expiresAt: number | undefined }
+  /** `leftMs` of those that are kept; undefined where none with an end are. */
+  | { readonly kind: "base-credentials-failing"; readonly message: string; readonly leftMs: number | undefined }
+  | ({ readonly kind: "role-refused" } & RoleRefusedFacts)
   | { readonly kind: "connection-refused"; readonly address: string; readonly reason: "workload-limit" | "total-limit" }
   | { readonly kind: "bug"; readonly where: string; readonly message: string; readonly stack: string };
 
@@ -52,9 +57,11 @@ export interface RequestFacts {
   readonly durationMs: number;
 }
 
+/** What was given: as CloudTrail shows whatever is done with it. */
 export interface VendFacts {
   readonly roleArn: string;
   readonly sessionName: string;
+  readonly sourceIdentity: string | undefined;
   readonly accessKeyId: string;
   readonly expiresAt: number;
   /** The binding that decided, as the operator wrote it. */
@@ -71,6 +78,19 @@ export interface StsCallFacts {
   readonly message: string | undefined;
 }
 
+/** A role that STS lets imdsgate not assume, and what the operator has to add. */
+export interface RoleRefusedFacts {
+  readonly roleArn: string;
+  /** As GetCallerIdentity names it; undefined where it did not. */
+  readonly callerArn: string | undefined;
+  /** JSON: the statements that the role's trust policy lacks. */
+  readonly trustStatements: string;
+  /** JSON: what the caller's own policies need besides; undefined where both are in one account. */
+  readonly identityStatement: string | undefined;
+  /** What to look at in them, as sentences. */
+  readonly hint: string;
+}
+
 /** Why a request did not get what it asked for. A closed list: it is a metric label. */
 export type RefusalReason =
   | "malformed"
@@ -84,6 +104,7 @@ export type RefusalReason =
   | "expectation"
   | "token"
   | "no-binding"
+  | "unfit-session"
   | "wrong-role"
   | "old-version"
   | "host-facts-unknown"

@@ -4,7 +4,8 @@ import type { Duplex } from "node:stream";
 import type { Endpoint } from "./address.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
-import type { BaseCredentials, Sts } from "./credentials/assume-role.ts";
+import type { Sts } from "./credentials/assume-role.ts";
+import type { OperatorCredentials } from "./credentials/load-base-credentials.ts";
 import { sdkCredentials } from "./credentials/operator-credentials.ts";
 import { awsSts } from "./credentials/sts.ts";
 import { dockerRuntime } from "./identity/docker.ts";
@@ -26,8 +27,8 @@ export interface World {
   /** Undefined with `--runtime none`. */
   readonly runtime: ContainerRuntime | undefined;
   readonly sts: Sts;
-  /** Keys from the environment, a profile, SSO or a web identity; undefined when none of them is configured. */
-  readonly operatorCredentials: () => Promise<BaseCredentials | undefined>;
+  /** Keys from the environment, a profile, SSO or a web identity. */
+  readonly operatorCredentials: OperatorCredentials;
 }
 
 /** The real world for `config`. Making it has no effect. */
@@ -40,6 +41,6 @@ export function createWorld(config: Config): World {
     processTable: procProcessTable(config.procRoot),
     runtime: config.runtime === "docker" ? dockerRuntime(config.dockerSocket, systemClock) : undefined,
     sts: awsSts(config.stsEndpoint),
-    operatorCredentials: sdkCredentials(config.upstream),
+    operatorCredentials: sdkCredentials(config.upstream, config.region),
   };
 }

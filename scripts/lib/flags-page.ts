@@ -12,6 +12,38 @@ AWS's own variables hold too: \`AWS_REGION\`, \`AWS_DEFAULT_REGION\`, \`AWS_ENDP
 keys, and Docker's \`DOCKER_HOST\` with a unix socket.
 `;
 
+/** What a binding of the file may say of its sessions. */
+const SESSIONS = `## Sessions of a binding
+
+In the file a binding may be a map, and say of its role's sessions what others do not have. Nothing of it is a secret: CloudTrail
+shows it.
+
+| key | what it is | limits |
+| --- | --- | --- |
+| \`match\`, \`role\` | the two halves of \`--bind\` | both needed |
+| \`externalId\` | what the role's trust policy asks for; before \`--external-id\` | 2 to 1224 letters, digits and \`_+=,.@:/-\` |
+| \`sessionName\` | a template, in the place of \`--session-name\` | made to fit: other characters become \`-\`, 64 at most |
+| \`sourceIdentity\` | a template; stays with whatever the session assumes in turn | 2 to 64 of \`A-Z a-z 0-9 _+=,.@-\`; other characters in a variable become \`-\` |
+| \`tags\` | session tags: a map of keys to templates | 50; keys of 1 to 128, values of up to 256 letters, digits, spaces and \`_.:/=+-@\`; no key twice in another case, none with \`aws:\` |
+| \`transitiveTagKeys\` | those tags that stay with what the session assumes in turn | some of \`tags\` |
+| \`policy\` | a session policy, as JSON text: the session may do what both it and the role allow | 2048 characters without white space |
+| \`policyArns\` | managed policies with the same effect | 10, of any partition |
+| \`duration\` | seconds, in the place of \`--duration\` | 900 to 43200 |
+| \`requireImdsv2\` | in the place of \`--require-imdsv2\` | \`true\` or \`false\` |
+
+The variables are those of \`--session-name\`. Labels count here as in selectors: those that the image alone brought do not exist.
+
+Policies decide by tags and source identities, so these are never made up: where a variable of one has nothing to stand for, or the
+outcome is nothing that STS takes, **the container has no role**, as one without a binding (404), and the audit line says which fact it
+is and why (\`unfit-session\`, \`imdsgate.detail\`). In the value of a tag nothing is replaced or cut.
+
+Tags need \`sts:TagSession\`, a source identity \`sts:SetSourceIdentity\`, next to \`sts:AssumeRole\` in the role's trust policy and in the
+policy of the host's role. Whether tags and policies together fit is known to STS alone: \`PackedPolicyTooLarge\` is its word for too much.
+
+Two containers share credentials only if all of this is the same for both. With \`--session-scope role\` that is so for all containers of
+a role on a host: CloudTrail then shows the host, the audit line on that host the container.
+`;
+
 /** A file of settings that holds every key: what docs/flags.md shows, and what a test gives to `parseConfig`. */
 export const EXAMPLE_FILE = `# /etc/imdsgate.yaml: imdsgate run --config /etc/imdsgate.yaml
 role:
@@ -22,12 +54,26 @@ bind:
   - compose:shop/*=web
   - match: label:team=partner
     role: partner
-    externalId: partner-7f3a
     requireImdsv2: true
+    externalId: partner-7f3a
+    sessionName: "{compose.service}-{id}"
+    sourceIdentity: "{workload}"
+    tags:
+      team: partner
+      owner: "{label:owner}"
+    transitiveTagKeys: [team]
+    policy: |
+      {
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }]
+      }
+    policyArns: [arn:aws:iam::aws:policy/ReadOnlyAccess]
+    duration: 3600
   - ip:192.168.122.0/24=build
 defaultRole: none
 account: "111122223333"
 sessionName: "{workload}-{id}"
+sessionScope: container
 duration: 3600
 externalId:
   - web=shop-4711
@@ -62,8 +108,8 @@ logFormat: json
 export function flagsPage(): string {
   const groups = [...Map.groupBy(RUN_FLAGS, ({ group }) => group)];
   const sections = groups.map(([group, flags]) => `## ${group}\n\n${tableOf(flags)}`);
-  const example = `## A whole file\n\nIn the file \`role\` is a map, and a binding may be a map too, with an external id and a word on IMDSv2 of its own.\n\n\`\`\`yaml\n${EXAMPLE_FILE}\`\`\`\n`;
-  return [INTRODUCTION, ...sections, example].join("\n");
+  const example = `## A whole file\n\nIn the file \`role\` is a map, and a binding may be a map too.\n\n\`\`\`yaml\n${EXAMPLE_FILE}\`\`\`\n`;
+  return [INTRODUCTION, ...sections, SESSIONS, example].join("\n");
 }
 
 function tableOf(flags: readonly Flag[]): string {

@@ -36,7 +36,7 @@ export interface Group {
   readonly run: (place: RunPlace) => Promise<GroupResult>;
 }
 
-const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential"];
+const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential", "moto"];
 
 /** All groups, in the order in which they run. */
 export const GROUPS: readonly Group[] = [
@@ -66,6 +66,7 @@ export const GROUPS: readonly Group[] = [
     about: "what the gateway's parser accepts, read by node:http, Go, Python, nginx and haproxy",
     run: (place) => runVitest(place, "garden", ["test/garden/"]),
   },
+  { name: "moto", about: "the questions to STS against moto with IAM enforced, and beside those of botocore", run: runMoto },
   { name: "kernel", about: "rule sets on the real kernel, in namespaces of their own", run: runKernel },
   { name: "docker", about: "a real Docker daemon with AWS clients in its containers, in namespaces of its own", run: runDocker },
   { name: "clients", about: "unmodified AWS clients in a container's network, behind the kernel's redirect", run: runClients },
@@ -75,6 +76,11 @@ export const GROUPS: readonly Group[] = [
 async function runCheck(place: RunPlace): Promise<GroupResult> {
   const code = await runShown(process.execPath, ["--run", "check"], place);
   return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, notRun: [] };
+}
+
+async function runMoto(place: RunPlace): Promise<GroupResult> {
+  if (!existsSync(join(ROOT, ".tools/venv/bin/moto_server"))) return notRun("moto", "the Python environment with moto could not be made");
+  return runVitest(place, "moto", ["test/moto/"]);
 }
 
 async function runKernel(place: RunPlace): Promise<GroupResult> {

@@ -1,94 +1,159 @@
-import type { Clock } from "../clock.ts";
+import { aborted } from "../aborted.ts";
+import type { Cancel, Clock } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
-import { hasCode, ImdsgateError } from "../errors.ts";
+import { ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
-import type { ImdsClient } from "../imds-client.ts";
 import type { BaseCredentials } from "./assume-role.ts";
-import { instanceRoleCredentials } from "./instance-role.ts";
+import { type BaseCredentialPlaces, loadBaseCredentials, noBaseCredentials } from "./load-base-credentials.ts";
 
 /** The keys that imdsgate speaks to STS with. Both reject with BASE_CREDENTIALS_UNAVAILABLE. */
 export interface BaseCredentialSource {
-  /** Loaded anew 5 minutes before they end (docs/contract.md, S8). */
+  /** At once while those that are kept have not ended. */
   current(): Promise<BaseCredentials>;
   /** Others than `refused`, or the same ones loaded anew. */
   renewed(refused: BaseCredentials): Promise<BaseCredentials>;
 }
 
-export interface BaseCredentialParts {
-  readonly operatorCredentials: () => Promise<BaseCredentials | undefined>;
-  readonly imds: ImdsClient;
-  readonly clock: Clock;
+/** Kept, and loaded anew behind the scenes from 5 minutes before they end (docs/contract.md, S8), while `run` runs also unasked. */
+export interface KeptBaseCredentials extends BaseCredentialSource {
+  /** Ends when `signal` aborts, and with it what is under way. After that nothing is loaded. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface BaseCredentialParts extends BaseCredentialPlaces {
   readonly emit: Emit;
 }
 
 const EARLY_MS = 5 * 60_000;
+/** How often others are looked for while the kept ones last. */
+const RETRY_MS = 30_000;
+/** IMDS has the next ones 5 minutes before the end at the latest: only now it is late. */
+const LATE_MS = 4 * 60_000;
+const TELL_MS = 60_000;
 /** How long a call to STS waits for them. */
 const WAIT_MS = 5_000;
-/** Six steps to IMDS or one to an SDK provider, each with its own limit; this one is for what hangs nevertheless. */
-const LOAD_MS = 10_000;
 
 /** Keys that the operator gives come first, then the instance's own role. Nothing is loaded before it is asked for. */
-export function createBaseCredentials(given: BaseCredentialParts): BaseCredentialSource {
-  const parts = { ...given, operatorCredentials: oneAtATime(given.operatorCredentials) };
-  let held: BaseCredentials | undefined;
-  let flight: Promise<BaseCredentials> | undefined;
-
-  const load = (): Promise<BaseCredentials> => {
-    flight ??= loadOnce(parts)
-      .then((loaded) => {
-        held = loaded;
-        return loaded;
-      })
-      .finally(() => {
-        flight = undefined;
-      });
-    return flight;
-  };
-
+export function createBaseCredentials(parts: BaseCredentialParts): KeptBaseCredentials {
+  const keeper = new Keeper(parts);
+  // As functions: they are handed on one by one.
   return {
-    async current() {
-      const kept = held;
-      const leftMs = kept ? (kept.expiresAt ?? Number.POSITIVE_INFINITY) - parts.clock.now() : 0;
-      if (kept && leftMs > EARLY_MS) return kept;
-      if (!kept || leftMs <= 0) return await load();
-      return await load().catch(() => kept);
-    },
-    async renewed(refused) {
-      return held && held !== refused ? held : await load();
-    },
+    current: () => keeper.current(),
+    renewed: (refused) => keeper.renewed(refused),
+    run: (signal) => keeper.run(signal),
   };
+}
+
+class Keeper {
+  readonly #parts: BaseCredentialParts;
+  readonly #tellTrouble: TellTrouble;
+  readonly #ended = new AbortController();
+  #isRunning = false;
+  #held: BaseCredentials | undefined;
+  #flight: Promise<BaseCredentials> | undefined;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #cancelTimer: Cancel = () => {};
+
+  constructor(parts: BaseCredentialParts) {
+    this.#parts = parts;
+    this.#tellTrouble = troubleTeller(parts);
+  }
+
+  async current(): Promise<BaseCredentials> {
+    const held = this.#held;
+    if (!held || this.#leftMs(held) <= 0) return await this.#load();
+    if (this.#leftMs(held) <= EARLY_MS && this.#parts.clock.now() >= this.#triedAt + RETRY_MS) this.#loadBehind();
+    return held;
+  }
+
+  async renewed(refused: BaseCredentials): Promise<BaseCredentials> {
+    return this.#held && this.#held !== refused ? this.#held : await this.#load();
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    this.#isRunning = true;
+    this.#schedule();
+    await aborted(signal);
+    this.#isRunning = false;
+    this.#cancelTimer();
+    this.#ended.abort();
+    await this.#flight?.catch(() => {});
+  }
+
+  /** One load for all who ask meanwhile. */
+  #load(): Promise<BaseCredentials> {
+    if (this.#flight !== undefined) return this.#flight;
+    this.#triedAt = this.#parts.clock.now();
+    this.#cancelTimer();
+    this.#flight = this.#loadTold().finally(() => {
+      this.#flight = undefined;
+      this.#schedule();
+    });
+    return this.#flight;
+  }
+
+  /** The event tells of a failure. */
+  #loadBehind(): void {
+    void this.#load().catch(() => {});
+  }
+
+  async #loadTold(): Promise<BaseCredentials> {
+    try {
+      return this.#take(await loadBaseCredentials(this.#parts, this.#ended.signal));
+    } catch (error) {
+      if (error instanceof ImdsgateError && !this.#ended.signal.aborted) this.#tellTrouble(error.message, this.#held?.expiresAt);
+      throw error;
+    }
+  }
+
+  /** The same ones stay the same object, by which the connection to STS is kept. */
+  #take(loaded: BaseCredentials): BaseCredentials {
+    const held = this.#held;
+    if (held && isSame(held, loaded)) {
+      if (this.#leftMs(held) <= LATE_MS) this.#tellTrouble(`${held.source} has no newer ones`, held.expiresAt);
+      return held;
+    }
+    this.#held = loaded;
+    const { source, accessKeyId, expiresAt } = loaded;
+    this.#parts.emit({ kind: "base-credentials", source, accessKeyId, expiresAt });
+    return loaded;
+  }
+
+  #schedule(): void {
+    if (!this.#isRunning || this.#held?.expiresAt === undefined) return;
+    const at = Math.max(this.#held.expiresAt - EARLY_MS, this.#triedAt + RETRY_MS);
+    this.#cancelTimer();
+    this.#cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#parts.clock.now()), () => this.#loadBehind());
+  }
+
+  #leftMs({ expiresAt = Number.POSITIVE_INFINITY }: BaseCredentials): number {
+    return expiresAt - this.#parts.clock.now();
+  }
 }
 
 /** What `load` gives, waited for 5 s at most. Rejects with BASE_CREDENTIALS_UNAVAILABLE then, or when `signal` aborts. */
 export function baseInTime(load: () => Promise<BaseCredentials>, clock: Clock, signal: AbortSignal): Promise<BaseCredentials> {
-  return withDeadline({ clock, ms: WAIT_MS, signal, late: () => unavailable(`none came within ${WAIT_MS / 1_000} s`) }, load);
+  return withDeadline({ clock, ms: WAIT_MS, signal, late: () => noBaseCredentials(`none came within ${WAIT_MS / 1_000} s`) }, load);
 }
 
-/** An SDK provider cannot be stopped: who comes while one hangs waits for that one, however long ago it was called. */
-function oneAtATime<T>(load: () => Promise<T>): () => Promise<T> {
-  let underWay: Promise<T> | undefined;
-  return () => {
-    underWay ??= load().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
+type TellTrouble = (message: string, expiresAt: number | undefined) => void;
+
+/** Tells that there are no others, and how long the kept ones last, once a minute at most. */
+function troubleTeller({ clock, emit }: BaseCredentialParts): TellTrouble {
+  let toldAt = Number.NEGATIVE_INFINITY;
+  return (message, expiresAt) => {
+    const now = clock.now();
+    if (now < toldAt + TELL_MS) return;
+    toldAt = now;
+    emit({ kind: "base-credentials-failing", message, leftMs: expiresAt === undefined ? undefined : Math.max(0, expiresAt - now) });
   };
 }
 
-async function loadOnce({ operatorCredentials, imds, clock, emit }: BaseCredentialParts): Promise<BaseCredentials> {
-  const late = () => unavailable(`there was no answer within ${LOAD_MS / 1_000} s`);
-  const deadline = { clock, ms: LOAD_MS, signal: new AbortController().signal, late };
-  const loaded = await withDeadline(
-    deadline,
-    async (signal) => (await operatorCredentials()) ?? (await instanceRoleCredentials(imds, signal)),
-  ).catch((cause: unknown) => {
-    throw hasCode(cause, "UPSTREAM_UNAVAILABLE") ? unavailable(cause.message, cause) : cause;
-  });
-  if (loaded.expiresAt !== undefined && loaded.expiresAt <= clock.now()) throw unavailable(`those of ${loaded.source} have expired`);
-  emit({ kind: "base-credentials", source: loaded.source, accessKeyId: loaded.accessKeyId, expiresAt: loaded.expiresAt });
-  return loaded;
-}
-
-function unavailable(why: string, cause?: unknown): ImdsgateError {
-  return new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", `imdsgate has no credentials of its own: ${why}`, { cause });
+function isSame(one: BaseCredentials, other: BaseCredentials): boolean {
+  return (
+    one.accessKeyId === other.accessKeyId &&
+    one.secretAccessKey === other.secretAccessKey &&
+    one.sessionToken === other.sessionToken &&
+    one.expiresAt === other.expiresAt
+  );
 }

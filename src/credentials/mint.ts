@@ -83,6 +83,7 @@ async function callSts({ sts, clock }: MintParts, { request, region, signal }: A
   return {
     roleArn: request.roleArn,
     sessionName: request.sessionName,
+    sourceIdentity: request.sourceIdentity,
     accessKeyId: answer.accessKeyId,
     secretAccessKey: answer.secretAccessKey,
     sessionToken: answer.sessionToken,

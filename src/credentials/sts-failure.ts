@@ -1,4 +1,5 @@
 import { type ErrorCode, ImdsgateError } from "../errors.ts";
+import { isAnswerTooLong } from "./sts-body.ts";
 
 /**
  * An SDK's failure of `action` in our codes (docs/contract.md, 11). STS's own words are kept only where they hold what the operator
@@ -7,15 +8,28 @@ import { type ErrorCode, ImdsgateError } from "../errors.ts";
 export function stsFailure(error: unknown, action: string): ImdsgateError {
   const name = textAt(error, "name") ?? "UnknownError";
   const status = statusOf(error);
+  if (isAnswerTooLong(error))
+    return new ImdsgateError("STS_ANSWER_BAD", `${action} failed: the answer is longer than 1 MiB; check --sts-endpoint`);
+  if (name === "EndpointError" || textAt(error, "code") === "ERR_INVALID_URL") return badEndpoint(error, action);
   const code = codeFor(name, status);
   return new ImdsgateError(code, `${action} failed: ${reasonFor(code, name, status, error)}`);
+}
+
+/** Nothing was sent: the SDK's settings contradict each other, or lead nowhere. */
+function badEndpoint(error: unknown, action: string): ImdsgateError {
+  const why = `${oneLine(textAt(error, "message") ?? "")}; look at AWS_ENDPOINT_URL_STS, AWS_USE_FIPS_ENDPOINT and AWS_USE_DUALSTACK_ENDPOINT`;
+  return new ImdsgateError("STS_UNAVAILABLE", `${action} failed: STS has no endpoint: ${why}, and at the same keys of the profile`);
 }
 
 function codeFor(name: string, status: number | undefined): ErrorCode {
   if (status === 429 || /^(Throttl|RequestLimitExceeded|TooManyRequests)/.test(name)) return "STS_THROTTLED";
   if (status !== undefined && status >= 500) return "STS_UNAVAILABLE";
   if (/^AccessDenied(Exception)?$/.test(name)) return "STS_DENIED";
-  if (/^(ValidationError|MalformedPolicyDocument|PackedPolicyTooLarge|RegionDisabled|NoSuchEntity)(Exception)?$/.test(name))
+  if (
+    /^(ValidationError|InvalidParameterValue|MalformedPolicyDocument|PackedPolicyTooLarge|RegionDisabled|NoSuchEntity)(Exception)?$/.test(
+      name,
+    )
+  )
     return "STS_INVALID";
   if (/^(ExpiredToken|InvalidClientTokenId|UnrecognizedClient)/.test(name)) return "STS_BASE_REFUSED";
   return status !== undefined && status < 300 ? "STS_ANSWER_BAD" : "STS_UNAVAILABLE";

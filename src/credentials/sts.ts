@@ -1,17 +1,21 @@
 import type { STSClient, STSClientConfig } from "@aws-sdk/client-sts";
 import { ImdsgateError } from "../errors.ts";
 import type { AssumedRole, AssumeRoleRequest, BaseCredentials, Sts } from "./assume-role.ts";
+import { partitionOf } from "./partition.ts";
+import { collectAnswer } from "./sts-body.ts";
 import { stsFailure } from "./sts-failure.ts";
 
 /**
- * The door to STS: exactly one HTTP request a call, none of it ever to IMDS. `endpoint` is a URL; undefined means the Region's own,
- * or what AWS_ENDPOINT_URL_STS says (docs/contract.md, S6). The SDK is loaded at the first call, since that takes 100 ms.
+ * The door to STS: exactly one HTTP request a call, none of it ever to IMDS. `endpoint` is a URL; undefined means the Region's own, FIPS
+ * and dual-stack as the SDK's own settings say, or what AWS_ENDPOINT_URL_STS says (docs/contract.md, S6). The SDK is loaded at the first
+ * call, since that takes 100 ms.
  */
 export function awsSts(endpoint: string | undefined): Sts {
   const withClient = clientCache(endpoint);
   return {
     async assumeRole(request, base, region, signal) {
       const action = `AssumeRole for ${request.roleArn}`;
+      if (endpoint === undefined) refuseOtherPartition(request.roleArn, region, action);
       const { AssumeRoleCommand } = await import("@aws-sdk/client-sts");
       const command = new AssumeRoleCommand(inputFor(request));
       const answer = await withClient(base, region, (client) => inOurCodes(action, client.send(command, { abortSignal: signal })));
@@ -31,6 +35,14 @@ export function awsSts(endpoint: string | undefined): Sts {
       return present(answer.Arn, action);
     },
   };
+}
+
+/** No session crosses partitions, and STS says so in words that do not help. Stand-ins for STS have partitions of their own. */
+function refuseOtherPartition(roleArn: string, region: string, action: string): void {
+  const [, partition] = /^arn:([^:]*):/.exec(roleArn) ?? [];
+  if (partition === partitionOf(region)) return;
+  const mismatch = `the role is in partition ${partition}, but ${region} is in ${partitionOf(region)}, and no session crosses partitions`;
+  throw new ImdsgateError("STS_INVALID", `${action} failed: ${mismatch}; check the binding and --region`);
 }
 
 /** What the SDK gives, its failures in our codes. */
@@ -83,8 +95,10 @@ function settingsFor(base: BaseCredentials, region: string, endpoint: string | u
     region,
     credentials: identityOf(base),
     defaultsMode: "legacy",
-    ...(endpoint === undefined ? {} : { endpoint }),
+    // An endpoint by name is the one that is meant: the SDK would refuse it where its settings ask for FIPS or dual-stack.
+    ...(endpoint === undefined ? {} : { endpoint, useFipsEndpoint: false, useDualstackEndpoint: false }),
     maxAttempts: 1,
+    streamCollector: collectAnswer,
     requestHandler: { logger: SILENT },
   };
 }
@@ -102,6 +116,19 @@ function inputFor(request: AssumeRoleRequest) {
     RoleSessionName: request.sessionName,
     DurationSeconds: request.durationSeconds,
     ...(request.externalId === undefined ? {} : { ExternalId: request.externalId }),
+    ...(request.sourceIdentity === undefined ? {} : { SourceIdentity: request.sourceIdentity }),
+    ...tagsInput(request),
+    ...(request.policy === undefined ? {} : { Policy: request.policy }),
+    ...(request.policyArns.length === 0 ? {} : { PolicyArns: request.policyArns.map((arn) => ({ arn })) }),
+  };
+}
+
+/** Nothing at all where there are none: the SDK sends an empty list as an empty parameter. */
+function tagsInput({ tags }: AssumeRoleRequest) {
+  const transitive = tags.filter(({ isTransitive }) => isTransitive).map(({ key }) => key);
+  return {
+    ...(tags.length === 0 ? {} : { Tags: tags.map(({ key, value }) => ({ Key: key, Value: value })) }),
+    ...(transitive.length === 0 ? {} : { TransitiveTagKeys: transitive }),
   };
 }
 

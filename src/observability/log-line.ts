@@ -20,6 +20,7 @@ export function logLineFor(event: ImdsgateEvent): LogLine {
         "imdsgate.role_arn": event.roleArn,
         "imdsgate.binding": event.binding,
         "imdsgate.session_name": event.sessionName,
+        "imdsgate.source_identity": event.sourceIdentity,
         "imdsgate.access_key_id": event.accessKeyId,
         "imdsgate.lease_expires_at": isoTime(event.expiresAt),
       });
@@ -30,6 +31,7 @@ export function logLineFor(event: ImdsgateEvent): LogLine {
         "imdsgate.reason": event.reason,
         "imdsgate.role_arn": event.roleArn,
         "imdsgate.binding": event.binding,
+        "imdsgate.detail": event.detail,
       });
     case "serve":
       return line("debug", `${event.workload?.name ?? event.address} was answered`, { ...name, ...requestFields(event, event.workload) });
@@ -84,6 +86,8 @@ function levelOf({ kind }: PlainEvent): LogLine["level"] {
     "address-doubled",
     "connection-refused",
     "config-warning",
+    "base-credentials-failing",
+    "role-refused",
   ].includes(kind);
   return isTrouble ? "warn" : "info";
 }
@@ -116,6 +120,10 @@ function sentenceFor(event: PlainEvent): string {
       return `${event.address} is claimed by ${event.claimants.join(" and ")}: both are refused`;
     case "base-credentials":
       return `imdsgate itself speaks with ${event.accessKeyId} (${event.source})`;
+    case "base-credentials-failing":
+      return event.leftMs ? `imdsgate's own credentials end in ${Math.ceil(event.leftMs / 1_000)} s: ${event.message}` : event.message;
+    case "role-refused":
+      return `${event.callerArn ?? "imdsgate"} may not assume ${event.roleArn}; its trust policy lacks: ${event.trustStatements}. ${event.hint}`;
     case "connection-refused":
       return `a connection from ${event.address} was closed: ${event.reason}`;
   }

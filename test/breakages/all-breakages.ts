@@ -1,4 +1,5 @@
 import { ANSWER_BREAKAGES } from "./answer-breakages.ts";
+import { BASE_BREAKAGES } from "./base-breakages.ts";
 import type { Breakage } from "./breakage.ts";
 import { OTHER_BREAKAGES } from "./other-breakages.ts";
 import { PATH_BREAKAGES } from "./path-breakages.ts";
@@ -11,5 +12,6 @@ export const BREAKAGES: readonly Breakage[] = [
   ...WIRE_BREAKAGES,
   ...ANSWER_BREAKAGES,
   ...OTHER_BREAKAGES,
+  ...BASE_BREAKAGES,
   ...RULES_BREAKAGES,
 ];

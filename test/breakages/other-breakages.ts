@@ -2,8 +2,8 @@ import type { Breakage } from "./breakage.ts";
 
 const LEASE = { file: "src/credentials/lease.ts", tests: ["test/credentials/lease.test.ts"] };
 const STS_ANSWER = { file: "src/credentials/sts-answer.ts", tests: ["test/credentials/sts-answer.test.ts"] };
+const TAGS = { file: "src/policy/session-tags.ts", tests: ["test/policy/session-tags.test.ts"] };
 const FRESHNESS = { file: "src/identity/freshness.ts", tests: ["test/identity/freshness.test.ts", "test/identity/address-reuse.test.ts"] };
-const KEY = "[role.arn, sessionName, externalId ?? null, durationSeconds]";
 
 /** Who speaks, what he may have, and whose credentials they are. */
 export const OTHER_BREAKAGES: readonly Breakage[] = [
@@ -80,22 +80,53 @@ export const OTHER_BREAKAGES: readonly Breakage[] = [
     tests: ["test/policy/decide.test.ts"],
     titled: "of one role is not given to another",
   },
-  { ...LEASE, name: "two roles share a lease", rule: "S7", search: KEY, replace: "[sessionName, externalId ?? null, durationSeconds]" },
+  { ...LEASE, name: "two roles share a lease", rule: "S7", search: "    role.arn,\n", replace: "" },
+  { ...LEASE, name: "two session names share a lease", rule: "S7", search: "    facts.sessionName,\n", replace: "" },
+  { ...LEASE, name: "with and without an external id share a lease", rule: "S7", search: "    facts.externalId ?? null,\n", replace: "" },
+  { ...LEASE, name: "two source identities share a lease", rule: "S7", search: "    facts.sourceIdentity ?? null,\n", replace: "" },
+  { ...LEASE, name: "two durations share a lease", rule: "S7", search: "    facts.durationSeconds,\n", replace: "" },
+  { ...LEASE, name: "two policies share a lease", rule: "S7", search: "    facts.policy ?? null,\n", replace: "" },
+  { ...LEASE, name: "two managed policies share a lease", rule: "S7", search: "    policyArns.toSorted(),\n", replace: "" },
+  { ...LEASE, name: "two tags share a lease", rule: "S7", search: "JSON.stringify([key, value, isTransitive])", replace: "key" },
   {
     ...LEASE,
-    name: "two session names share a lease",
+    name: "a tag that is passed on and one that is not share a lease",
     rule: "S7",
-    search: KEY,
-    replace: "[role.arn, externalId ?? null, durationSeconds]",
+    search: "JSON.stringify([key, value, isTransitive])",
+    replace: "JSON.stringify([key, value])",
   },
   {
-    ...LEASE,
-    name: "with and without an external id share a lease",
-    rule: "S7",
-    search: KEY,
-    replace: "[role.arn, sessionName, durationSeconds]",
+    ...TAGS,
+    name: "an illegal tag value is sent",
+    rule: "S3",
+    search: "return illegal === undefined ? { value } :",
+    replace: "return illegal !== undefined || value ? { value } :",
   },
-  { ...LEASE, name: "two durations share a lease", rule: "S7", search: KEY, replace: "[role.arn, sessionName, externalId ?? null]" },
+  {
+    ...TAGS,
+    name: "a tag is sent without what a label should bring",
+    rule: "S3",
+    search: "if (missing !== undefined) return { problem: `needs",
+    replace: "if (missing === template) return { problem: `needs",
+  },
+  {
+    name: "a container whose tags cannot be made has its role",
+    rule: "X6",
+    file: "src/policy/decide.ts",
+    search: 'return kind === "grant" || kind === "pending";',
+    replace: 'return kind !== "none";',
+    tests: ["test/gateway/session-facts.test.ts"],
+    titled: "has no IAM tree",
+  },
+  {
+    name: "containers that share a session have facts of their own",
+    rule: "S7",
+    file: "src/policy/session-scope.ts",
+    search: 'if ("problem" in parsed || own === undefined) return parsed;',
+    replace: 'if ("problem" in parsed || own !== "") return parsed;',
+    tests: ["test/config/binding-entry.test.ts"],
+    titled: "with --session-scope role",
+  },
   { ...LEASE, name: "expired credentials are served", rule: "N4", search: 'if (leftMs < LAST_MS) return "expired";', replace: "" },
   {
     ...STS_ANSWER,

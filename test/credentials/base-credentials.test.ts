@@ -1,16 +1,16 @@
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, test } from "vitest";
-import type { BaseCredentials } from "../../src/credentials/assume-role.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { createBaseCredentials } from "../../src/credentials/base-credentials.ts";
+import type { OperatorCredentials } from "../../src/credentials/load-base-credentials.ts";
 import { ImdsgateError } from "../../src/errors.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { BASE, MINUTE, pass } from "./scripted.ts";
+import { BASE, eventsOf, MINUTE, pass } from "./scripted.ts";
 import { documentOf, scriptedImds, TOKEN_QUESTION } from "./scripted-imds.ts";
 
 const ROOT = "/latest/meta-data/iam/security-credentials/";
 
-function startBase(operator: () => Promise<BaseCredentials | undefined> = async () => undefined) {
+function startBase(operator: OperatorCredentials = async () => undefined) {
   const clock = handMovedClock();
   const imds = scriptedImds();
   const serve = (lifeMinutes: number, serial: number) => {
@@ -20,12 +20,23 @@ function startBase(operator: () => Promise<BaseCredentials | undefined> = async 
   serve(60, 1);
   const events: ImdsgateEvent[] = [];
   let asked = 0;
-  const operatorCredentials = () => {
+  const operatorCredentials: OperatorCredentials = (signal) => {
     asked += 1;
-    return operator();
+    return operator(signal);
   };
   const base = createBaseCredentials({ operatorCredentials, imds, clock, emit: (event) => events.push(event) });
-  return { clock, imds, events, base, serve, timesAsked: () => asked };
+  const running = (): (() => Promise<void>) => {
+    const ending = new AbortController();
+    const ended = base.run(ending.signal);
+    const stop = () => {
+      ending.abort();
+      return ended;
+    };
+    onTestFinished(stop);
+    return stop;
+  };
+  const troubles = () => eventsOf(events, "base-credentials-failing").map(({ message, leftMs }) => ({ message, leftMs }));
+  return { clock, imds, events, base, serve, running, troubles, timesAsked: () => asked };
 }
 
 describe("our own credentials", () => {
@@ -48,32 +59,105 @@ describe("our own credentials", () => {
     expect(imds.questions).toEqual([TOKEN_QUESTION, `GET ${ROOT} with TOKEN`, `GET ${ROOT}host with TOKEN`]);
   });
 
-  test("are loaded once for many who ask", async () => {
+  test("are loaded once for many who ask, by whatever way they came to the question", async () => {
     const { base, timesAsked } = startBase();
-    await Promise.all([base.current(), base.current(), base.current()]);
+    const { current } = base;
+    await Promise.all([base.current(), current(), current()]);
     await base.current();
     expect(timesAsked()).toBe(1);
   });
 
-  test("are loaded anew five minutes before they end", async () => {
-    const { base, clock, serve, timesAsked } = startBase();
+  test("are loaded anew five minutes before they end, and nobody waits for that", async () => {
+    const { base, clock, imds, serve, timesAsked } = startBase();
     await base.current();
     await pass(clock, 55 * MINUTE - 1);
     serve(60, 2);
     expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST1" });
     expect(timesAsked()).toBe(1);
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const prompt = imds.ask;
+    imds.ask = async (...question) => {
+      await held;
+      return await prompt(...question);
+    };
     await pass(clock, 1);
+    expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST1" });
+    expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST1" });
+    expect(timesAsked()).toBe(2);
+    release();
+    await pass(clock, 0);
+    expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST2" });
+    expect(timesAsked()).toBe(2);
+  });
+
+  test("are waited for when the last ones have ended", async () => {
+    const { base, clock, serve } = startBase();
+    await base.current();
+    await pass(clock, 60 * MINUTE);
+    serve(60, 2);
     expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST2" });
   });
 
-  test("are used to their end when they can not be loaded anew, and no further", async () => {
-    const { base, clock, imds } = startBase();
+  test("are loaded anew unasked while it runs", async () => {
+    const { base, clock, serve, running, timesAsked, troubles } = startBase();
+    const stop = running();
+    await base.current();
+    for (let serial = 2; serial <= 4; serial += 1) {
+      serve(115, serial);
+      await pass(clock, 55 * MINUTE - 1);
+      expect(timesAsked()).toBe(serial - 1);
+      await pass(clock, 1);
+      expect(timesAsked()).toBe(serial);
+    }
+    await stop();
+    expect([clock.untilNext(), troubles()]).toEqual([undefined, []]);
+    await pass(clock, 300 * MINUTE);
+    expect(timesAsked()).toBe(4);
+  });
+
+  test("are looked for every half minute while IMDS has no newer ones, which is told when it is late", async () => {
+    const { base, clock, serve, running, timesAsked, events, troubles } = startBase();
+    running();
+    await base.current();
+    await pass(clock, 56 * MINUTE - 1);
+    expect([timesAsked(), troubles()]).toEqual([3, []]);
+    await pass(clock, 2 * MINUTE);
+    expect(troubles()).toEqual([4, 3].map((minutes) => ({ message: "instance role host has no newer ones", leftMs: minutes * MINUTE })));
+    serve(60, 2);
+    await pass(clock, MINUTE);
+    expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST2" });
+    expect(eventsOf(events, "base-credentials").map(({ accessKeyId }) => accessKeyId)).toEqual(["ASIAHOST1", "ASIAHOST2"]);
+  });
+
+  test("stay the same object while they are the same, so that the connection to STS is kept", async () => {
+    const { base, clock } = startBase(async () => ({ ...BASE }));
+    const first = await base.current();
+    await pass(clock, MINUTE);
+    expect(await base.renewed(first)).toBe(first);
+  });
+
+  test("are used to their end when they can not be loaded anew, which is told once a minute with the time left, and no further", async () => {
+    const { base, clock, imds, running, troubles } = startBase();
+    running();
     await base.current();
     imds.tokenStatus = 503;
-    await pass(clock, 59 * MINUTE);
+    await pass(clock, 60 * MINUTE - 1);
     expect(await base.current()).toMatchObject({ accessKeyId: "ASIAHOST1" });
-    await pass(clock, MINUTE);
+    const message = expect.stringMatching(/^imdsgate has no credentials of its own: the upstream IMDS answered PUT .* with status 503/);
+    expect(troubles()).toEqual([5, 4, 3, 2, 1].map((minutes) => ({ message, leftMs: minutes * MINUTE })));
+    await pass(clock, 1);
     await expect(base.current()).rejects.toMatchObject({ code: "BASE_CREDENTIALS_UNAVAILABLE" });
+    expect(troubles().at(-1)).toEqual({ message, leftMs: 0 });
+  });
+
+  test("that were never there are told once a minute, however many ask", async () => {
+    const { base, clock, imds, troubles } = startBase();
+    imds.isDown = true;
+    for (let second = 0; second < 120; second += 1) {
+      await base.current().catch(() => {});
+      await pass(clock, 1_000);
+    }
+    expect(troubles()).toEqual([0, 1].map(() => ({ message: "imdsgate has no credentials of its own: down", leftMs: undefined })));
   });
 
   test("that STS refused are loaded anew, once for all who were refused", async () => {
@@ -98,17 +182,30 @@ describe("our own credentials", () => {
     });
   });
 
-  test("are asked of a provider that hangs no second time", async () => {
-    const answer = Promise.withResolvers<BaseCredentials>();
-    const { base, clock, timesAsked } = startBase(() => answer.promise);
-    for (let tries = 0; tries < 3; tries += 1) {
+  test("that hang at a provider end the question to it, and the next one is a new one", async () => {
+    const signals: AbortSignal[] = [];
+    const { base, clock } = startBase((signal) => {
+      signals.push(signal);
+      return signals.length < 3 ? new Promise(() => {}) : Promise.resolve(BASE);
+    });
+    for (let tries = 1; tries < 3; tries += 1) {
       const failed = base.current().catch(({ code }: ImdsgateError) => code);
       await pass(clock, 10_000);
-      expect([await failed, timesAsked()]).toEqual(["BASE_CREDENTIALS_UNAVAILABLE", 1]);
+      expect([await failed, signals.map(({ aborted }) => aborted)]).toEqual(["BASE_CREDENTIALS_UNAVAILABLE", Array(tries).fill(true)]);
     }
-    const asked = base.current();
-    answer.resolve(BASE);
-    expect([await asked, timesAsked()]).toEqual([BASE, 1]);
+    expect(await base.current()).toBe(BASE);
+  });
+
+  test("end what is under way when they are not wanted any more, and tell nothing of that", async () => {
+    let signal: AbortSignal | undefined;
+    const { base, running, clock, troubles } = startBase((given) => {
+      signal = given;
+      return new Promise(() => {});
+    });
+    const stop = running();
+    const asked = base.current().catch(({ code }: ImdsgateError) => code);
+    await stop();
+    expect([await asked, signal?.aborted, clock.untilNext(), troubles()]).toEqual(["BASE_CREDENTIALS_UNAVAILABLE", true, undefined, []]);
   });
 
   test("that hang at IMDS end the question to it", async () => {

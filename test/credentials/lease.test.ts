@@ -1,6 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { leaseKey, leaseState, renewalAt } from "../../src/credentials/lease.ts";
+import type { Grant } from "../../src/policy/decide.ts";
 import { grantOf, MINUTE } from "./scripted.ts";
 
 function span(minutes: number) {
@@ -55,37 +57,69 @@ test("renewals of leases that began together are spread over three minutes", () 
 
 describe("a lease's key", () => {
   const part = fc.constantFrom("a", "b", 'a","b', "null", '"', "[", ",");
-  const grants = fc
-    .record({
-      roleName: part,
-      sessionName: part,
-      externalId: fc.option(part, { nil: undefined }),
-      durationSeconds: fc.constantFrom(900, 3600),
-    })
-    .map(grantOf);
+  const maybe = fc.option(part, { nil: undefined });
+  const tag = fc.record({ key: fc.constantFrom("a", "b", "c"), value: part, isTransitive: fc.boolean() });
+  const facts = fc.record({
+    roleName: part,
+    sessionName: part,
+    externalId: maybe,
+    sourceIdentity: maybe,
+    tags: fc.uniqueArray(tag, { selector: ({ key }) => key, maxLength: 3 }),
+    policy: maybe,
+    policyArns: fc.uniqueArray(part, { maxLength: 2 }),
+    durationSeconds: fc.constantFrom(900, 3600),
+  });
+  const TEAM = { key: "team", value: "blue", isTransitive: false };
 
-  test.for([{ roleName: "other" }, { sessionName: "other-1" }, { externalId: "other-id" }, { durationSeconds: 900 }])(
-    "is another one for another %j (S7)",
-    (part) => {
-      expect(leaseKey(grantOf(part))).not.toBe(leaseKey(grantOf()));
-    },
-  );
+  /** What STS is asked, written down in one way whatever the order in which it was given. */
+  function asked(grant: Grant): unknown {
+    const { binding: _, tags, policyArns, ...rest } = grant;
+    return { ...rest, tags: new Map(tags.map(({ key, ...other }) => [key, other])), policyArns: new Set(policyArns) };
+  }
 
-  test("is the same for two grants only if STS is asked the same", () => {
-    fc.assert(
-      fc.property(grants, grants, (one, other) => {
-        const asked = [one, other].map(({ role, sessionName, externalId, durationSeconds }) => ({
-          arn: role.arn,
-          sessionName,
-          externalId,
-          durationSeconds,
-        }));
-        const isSame = (["arn", "sessionName", "externalId", "durationSeconds"] as const).every(
-          (field) => asked[0]?.[field] === asked[1]?.[field],
-        );
-        expect(leaseKey(one) === leaseKey(other)).toBe(isSame);
+  test.for([
+    { one: {}, other: { roleName: "other" } },
+    { one: {}, other: { sessionName: "other-1" } },
+    { one: {}, other: { externalId: "other-id" } },
+    { one: {}, other: { durationSeconds: 900 } },
+    { one: {}, other: { sourceIdentity: "somebody" } },
+    { one: { sourceIdentity: "somebody" }, other: { sourceIdentity: "another" } },
+    { one: {}, other: { tags: [TEAM] } },
+    { one: { tags: [TEAM] }, other: { tags: [{ ...TEAM, key: "Team" }] } },
+    { one: { tags: [TEAM] }, other: { tags: [{ ...TEAM, value: "red" }] } },
+    { one: { tags: [TEAM] }, other: { tags: [{ ...TEAM, isTransitive: true }] } },
+    { one: {}, other: { policy: "{}" } },
+    { one: { policy: "{}" }, other: { policy: '{"a":1}' } },
+    { one: {}, other: { policyArns: ["arn:aws:iam::aws:policy/a"] } },
+    { one: { policyArns: ["arn:aws:iam::aws:policy/a"] }, other: { policyArns: ["arn:aws:iam::aws:policy/b"] } },
+  ])("is another one for $other than for $one (S7)", ({ one, other }) => {
+    expect(leaseKey(grantOf(other))).not.toBe(leaseKey(grantOf(one)));
+  });
+
+  test("is the same for two grants only if STS is asked the same, in every part but one by chance", () => {
+    const changed = fc.tuple(
+      facts,
+      facts,
+      fc.subarray(["roleName", "sessionName", "externalId", "sourceIdentity", "tags", "policy", "policyArns", "durationSeconds"] as const, {
+        maxLength: 2,
       }),
-      { numRuns: 1_000 },
+    );
+    fc.assert(
+      fc.property(changed, ([one, other, keys]) => {
+        const twin = { ...one, ...Object.fromEntries(keys.map((key) => [key, other[key]])) };
+        const [a, b] = [grantOf(one), grantOf(twin)];
+        expect(leaseKey(a) === leaseKey(b)).toBe(isDeepStrictEqual(asked(a), asked(b)));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
+  test("does not depend on the order of tags and policies", () => {
+    fc.assert(
+      fc.property(facts, (one) => {
+        const turned = { ...one, tags: one.tags.toReversed(), policyArns: one.policyArns.toReversed() };
+        expect(leaseKey(grantOf(turned))).toBe(leaseKey(grantOf(one)));
+      }),
     );
   });
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { requestFor } from "../../src/credentials/assume-role.ts";
 import { BASE_REFUSED, DENIED, DOWN, eventsOf, grantOf, MINUTE, pass, THROTTLED } from "./scripted.ts";
 import { FIRST, HOUR, SECOND, slowDown, startLeases } from "./scripted-leases.ts";
 
@@ -22,20 +23,16 @@ describe("asking for a lease", () => {
     { title: "session name", over: { sessionName: "db-aaaaaaaaaaaa" } },
     { title: "external id", over: { externalId: "partner-7f3a" } },
     { title: "duration", over: { durationSeconds: 1800 } },
+    { title: "source identity", over: { sourceIdentity: "somebody" } },
+    { title: "tag", over: { tags: [{ key: "team", value: "blue", isTransitive: false }] } },
+    { title: "policy", over: { policyArns: ["arn:aws:iam::aws:policy/ReadOnlyAccess"] } },
   ])("with another $title gives another lease, made for it", async ({ over }) => {
     const { sts, leases } = startLeases();
     const other = grantOf(over);
     const [first, second] = await Promise.all([leases.leaseFor(grantOf()), leases.leaseFor(other)]);
     expect(first).toMatchObject({ lease: { accessKeyId: FIRST } });
     expect(second).toMatchObject({ lease: { accessKeyId: SECOND, roleArn: other.role.arn, sessionName: other.sessionName } });
-    expect(sts.calls.map(({ request }) => request)).toEqual(
-      [grantOf(), other].map(({ role, sessionName, externalId, durationSeconds }) => ({
-        roleArn: role.arn,
-        sessionName,
-        externalId,
-        durationSeconds,
-      })),
-    );
+    expect(sts.calls.map(({ request }) => request)).toEqual([grantOf(), other].map((grant) => requestFor(grant, grant.durationSeconds)));
   });
 
   test("waits for a slow STS, but for five seconds at most", async () => {

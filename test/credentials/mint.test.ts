@@ -4,7 +4,7 @@ import { createMint } from "../../src/credentials/mint.ts";
 import { ImdsgateError } from "../../src/errors.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { BASE, BASE_REFUSED, DENIED, eventsOf, grantOf, pass, scriptedSts } from "./scripted.ts";
+import { BASE, BASE_REFUSED, DENIED, eventsOf, grantOf, pass, requestOf, scriptedSts } from "./scripted.ts";
 
 const TOO_LONG = new ImdsgateError("STS_INVALID", "ValidationError: The requested DurationSeconds exceeds the 1 hour session limit");
 const RENEWED: BaseCredentials = { ...BASE, accessKeyId: "AKIARENEWEDRENEWED00" };
@@ -39,12 +39,7 @@ describe("minting a lease", () => {
       issuedAt: clock.now(),
       expiresAt: clock.now() + 3_600_000,
     });
-    const request = {
-      roleArn: "arn:aws:iam::111122223333:role/app",
-      sessionName: "web-9f2c4e5a6b7c",
-      externalId: "partner-7f3a",
-      durationSeconds: 3600,
-    };
+    const request = requestOf({ externalId: "partner-7f3a" });
     expect(sts.calls).toEqual([{ request, base: BASE, region: "eu-central-1", at: clock.now() }]);
     expect(events).toEqual([
       {

@@ -1,45 +1,53 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { sdkCredentials } from "../../src/credentials/operator-credentials.ts";
+import { useAwsEnvironment } from "./aws-environment.ts";
 import { watchDials } from "./dialled.ts";
-
-/** An environment without any AWS setting but these, and `config` as the configuration file of the SDK. */
-async function useEnvironment(variables: Record<string, string>, config = ""): Promise<void> {
-  const directory = await mkdtemp(join(tmpdir(), "imdsgate-test-"));
-  onTestFinished(() => rm(directory, { recursive: true }));
-  await writeFile(join(directory, "config"), config);
-  for (const name of Object.keys(process.env)) if (name.startsWith("AWS_")) vi.stubEnv(name, undefined);
-  for (const name of ["AWS_EC2_METADATA_DISABLED", "AWS_EC2_METADATA_SERVICE_ENDPOINT"]) vi.stubEnv(name, undefined);
-  const files = {
-    AWS_CONFIG_FILE: join(directory, "config"),
-    AWS_SHARED_CREDENTIALS_FILE: join(directory, "credentials"),
-    HOME: directory,
-  };
-  for (const [name, value] of Object.entries({ ...files, ...variables })) vi.stubEnv(name, value);
-  onTestFinished(() => {
-    vi.unstubAllEnvs();
-  });
-}
+import { startHttpStub } from "./http-stub.ts";
 
 const NOWHERE = { host: "127.0.0.1", port: 9 };
+const PROCESS_FAILED = "the profile's credential_process failed; try it with: aws sts get-caller-identity";
+
+function ask({ region, signal = new AbortController().signal }: { region?: string; signal?: AbortSignal } = {}) {
+  return sdkCredentials(NOWHERE, region)(signal);
+}
+
+/** Why there are none. */
+async function refusal(signal?: AbortSignal): Promise<string> {
+  const error = await ask(signal ? { signal } : {}).then(
+    () => "there are some",
+    (reason: unknown) => reason,
+  );
+  expect(error).toMatchObject({ code: "BASE_CREDENTIALS_UNAVAILABLE" });
+  return `${error}`.replace("ImdsgateError: imdsgate has no credentials of its own: ", "");
+}
 
 describe("the operator's credentials", () => {
   test("are none where nothing is configured, and nothing is dialled to find that out", async () => {
-    await useEnvironment({});
+    await useAwsEnvironment();
     const dialled = watchDials();
-    expect(await sdkCredentials(NOWHERE)()).toBeUndefined();
+    expect(await ask()).toBeUndefined();
+    expect(dialled).toEqual([]);
+  });
+
+  test.for([
+    { title: "is switched on again", variables: { AWS_EC2_METADATA_DISABLED: "false" } },
+    { title: "is elsewhere", variables: { AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1" } },
+    { title: "is at its IPv6 address", variables: { AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE: "IPv6" } },
+    { title: "may be spoken to by IMDSv1", variables: { AWS_EC2_METADATA_V1_DISABLED: "false" } },
+    { title: "is to be asked for the mode of the SDK", variables: { AWS_DEFAULTS_MODE: "auto" } },
+  ])("are not looked for at IMDS where the environment says that it $title", async ({ variables }) => {
+    await useAwsEnvironment({ ...variables });
+    const dialled = watchDials();
+    expect(await ask()).toBeUndefined();
     expect(dialled).toEqual([]);
   });
 
   test("come from the environment", async () => {
-    await useEnvironment({ AWS_ACCESS_KEY_ID: "AKIAENV", AWS_SECRET_ACCESS_KEY: "envSecret", AWS_SESSION_TOKEN: "envToken" });
+    await useAwsEnvironment({ AWS_ACCESS_KEY_ID: "AKIAENV", AWS_SECRET_ACCESS_KEY: "envSecret", AWS_SESSION_TOKEN: "envToken" });
     const dialled = watchDials();
-    expect(await sdkCredentials(NOWHERE)()).toEqual({
+    expect(await ask()).toEqual({
       accessKeyId: "AKIAENV",
       secretAccessKey: "envSecret",
       sessionToken: "envToken",
@@ -49,65 +57,175 @@ describe("the operator's credentials", () => {
     expect(dialled).toEqual([]);
   });
 
-  test("come from a profile", async () => {
-    await useEnvironment({ AWS_PROFILE: "ops" }, "[profile ops]\naws_access_key_id = AKIAOPS\naws_secret_access_key = opsSecret\n");
-    expect(await sdkCredentials(NOWHERE)()).toEqual({
-      accessKeyId: "AKIAOPS",
+  test("come from a profile, and from what its file says by now", async () => {
+    const environment = await useAwsEnvironment({ AWS_PROFILE: "ops" });
+    const keys = (id: string) => `[ops]\naws_access_key_id = ${id}\naws_secret_access_key = opsSecret\n`;
+    await environment.write(".aws/credentials", keys("AKIAOLD"));
+    expect(await ask()).toEqual({
+      accessKeyId: "AKIAOLD",
       secretAccessKey: "opsSecret",
       sessionToken: undefined,
       expiresAt: undefined,
       source: "profile",
     });
+    await environment.write(".aws/credentials", keys("AKIANEW"));
+    expect(await ask()).toMatchObject({ accessKeyId: "AKIANEW" });
+  });
+
+  test("come from a container credentials service", async () => {
+    const answer = { AccessKeyId: "ASIACONT", SecretAccessKey: "contSecret", Token: "contToken", Expiration: "2026-11-24T03:00:00Z" };
+    const service = await startHttpStub((response) => response.end(JSON.stringify(answer)));
+    await useAwsEnvironment({
+      AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${service.port}/keys`,
+      AWS_CONTAINER_AUTHORIZATION_TOKEN: "pass",
+    });
+    expect(await ask()).toEqual({
+      accessKeyId: "ASIACONT",
+      secretAccessKey: "contSecret",
+      sessionToken: "contToken",
+      expiresAt: Date.UTC(2026, 10, 24, 3),
+      source: "container credentials",
+    });
+    expect(service.asked.map(({ line, headers }) => `${line} ${headers.authorization}`)).toEqual(["GET /keys pass"]);
+  });
+
+  test("come from a web identity", async () => {
+    const keys =
+      "<AccessKeyId>ASIAWEB</AccessKeyId><SecretAccessKey>webSecret</SecretAccessKey><SessionToken>webToken</SessionToken><Expiration>2026-11-24T03:00:00Z</Expiration>";
+    const result = `<AssumeRoleWithWebIdentityResult><Credentials>${keys}</Credentials></AssumeRoleWithWebIdentityResult>`;
+    const sts = await startHttpStub((response) =>
+      response.end(`<AssumeRoleWithWebIdentityResponse>${result}</AssumeRoleWithWebIdentityResponse>`),
+    );
+    const environment = await useAwsEnvironment({
+      AWS_ROLE_ARN: "arn:aws-us-gov:iam::111122223333:role/ops",
+      AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts.port}`,
+    });
+    vi.stubEnv("AWS_WEB_IDENTITY_TOKEN_FILE", await environment.write("token", "identityOfTheTests"));
+    expect(await ask({ region: "us-gov-west-1" })).toMatchObject({
+      accessKeyId: "ASIAWEB",
+      expiresAt: Date.UTC(2026, 10, 24, 3),
+      source: "web identity",
+    });
+    expect(Object.fromEntries(new URLSearchParams(sts.asked[0]?.body))).toMatchObject({
+      Action: "AssumeRoleWithWebIdentity",
+      WebIdentityToken: "identityOfTheTests",
+    });
+  });
+
+  test("of a profile that assumes a role come from STS in the Region that imdsgate was given, without a word on the console", async () => {
+    const role = "role_arn = arn:aws-us-gov:iam::111122223333:role/ops\nsource_profile = keys\n";
+    const keys = "aws_access_key_id = AKIAOPS\naws_secret_access_key = opsSecret\n";
+    await useAwsEnvironment({ AWS_PROFILE: "ops", AWS_DEFAULTS_MODE: "auto" }, `[profile ops]\n${role}[profile keys]\n${keys}`);
+    const warned = vi.spyOn(console, "warn");
+    onTestFinished(() => warned.mockRestore());
+    const dialled = watchDials();
+    await expect(ask({ region: "us-gov-west-1" })).rejects.toMatchObject({ code: "BASE_CREDENTIALS_UNAVAILABLE" });
+    expect(dialled).toEqual(["sts.us-gov-west-1.amazonaws.com:443"]);
+    expect(warned).not.toHaveBeenCalled();
+  });
+});
+
+describe("the operator's credentials that are configured and fail", () => {
+  test.for([
+    {
+      title: "a profile that is not there",
+      variables: { AWS_PROFILE: "gone" },
+      why: "Could not resolve credentials using profile: [gone] in configuration/credentials file(s).",
+    },
+    {
+      title: "half a key",
+      variables: { AWS_ACCESS_KEY_ID: "AKIAENV" },
+      why: "AWS_ACCESS_KEY_ID is set, but leads to none; try it with: aws sts get-caller-identity",
+    },
+    {
+      title: "a web identity without a role",
+      variables: { AWS_WEB_IDENTITY_TOKEN_FILE: "/nowhere" },
+      why: "AWS_WEB_IDENTITY_TOKEN_FILE is set, but leads to none; try it with: aws sts get-caller-identity",
+    },
+    {
+      title: "a web identity without its file",
+      variables: { AWS_WEB_IDENTITY_TOKEN_FILE: "/nowhere", AWS_ROLE_ARN: "arn:aws:iam::111122223333:role/ops" },
+      why: "ENOENT: no such file or directory, open '/nowhere'",
+    },
+    {
+      title: "a container credentials service that is not there",
+      variables: { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://127.0.0.1:9/keys" },
+      why: "Error: connect ECONNREFUSED 127.0.0.1:9",
+    },
+    {
+      title: "a container credentials service on the network",
+      variables: { AWS_CONTAINER_CREDENTIALS_FULL_URI: "http://192.0.2.1/keys" },
+      why: "URL not accepted. It must either be HTTPS or match one of the following:",
+    },
+    { title: "a profile whose program fails", variables: { AWS_PROFILE: "ops" }, why: PROCESS_FAILED },
+    { title: "the default profile, whose program fails", variables: {}, why: PROCESS_FAILED },
+  ])("are missed, not replaced: $title", async ({ variables, why }) => {
+    const program = `credential_process = /bin/sh -c "echo aSecret >&2; exit 1"\n`;
+    await useAwsEnvironment(
+      { ...variables },
+      `[profile ops]\n${program}${Object.keys(variables).length === 0 ? `[default]\n${program}` : ""}`,
+    );
+    expect(await refusal()).toBe(why);
   });
 
   test.for([
-    { title: "a profile that is not there", variables: { AWS_PROFILE: "gone" }, wish: "AWS_PROFILE" },
-    { title: "a profile whose program fails", variables: { AWS_PROFILE: "ops" }, wish: "AWS_PROFILE" },
-    { title: "half a key", variables: { AWS_ACCESS_KEY_ID: "AKIAENV" }, wish: "AWS_ACCESS_KEY_ID" },
-  ])("are missed, not replaced, with $title", async ({ variables, wish }) => {
-    await useEnvironment(variables, `[profile ops]\ncredential_process = /bin/sh -c "echo aSecret >&2; exit 1"\n`);
-    const error = await sdkCredentials(NOWHERE)().catch((reason: unknown) => reason);
-    expect(error).toMatchObject({
-      code: "BASE_CREDENTIALS_UNAVAILABLE",
-      message: `imdsgate has no credentials of its own: ${wish} is set, but leads to none; try it with: aws sts get-caller-identity`,
-    });
-  });
-
-  test("say which step of a single sign-on is missing", async () => {
-    const session =
-      "sso_account_id = 111122223333\nsso_region = eu-central-1\nsso_role_name = ops\nsso_start_url = https://sso.invalid/start\n";
-    await useEnvironment({ AWS_PROFILE: "ops" }, `[profile ops]\n${session}`);
+    { title: "was never begun", cached: undefined, words: /is invalid.*aws sso login/ },
+    { title: "has expired", cached: "2020-01-01T00:00:00Z", words: /has expired.*aws sso login/ },
+  ])("say that a single sign-on $title, and dial nobody", async ({ cached, words }) => {
+    const start = "https://sso.invalid/start";
+    const session = `sso_account_id = 111122223333\nsso_region = eu-central-1\nsso_role_name = ops\nsso_start_url = ${start}\n`;
+    const environment = await useAwsEnvironment({ AWS_PROFILE: "ops" }, `[profile ops]\n${session}`);
+    const file = `${createHash("sha1").update(start).digest("hex")}.json`;
+    if (cached) await environment.write(`.aws/sso/cache/${file}`, JSON.stringify({ accessToken: "ssoToken", expiresAt: cached }));
     const dialled = watchDials();
-    await expect(sdkCredentials(NOWHERE)()).rejects.toMatchObject({
-      code: "BASE_CREDENTIALS_UNAVAILABLE",
-      message: expect.stringMatching(/^imdsgate has no credentials of its own: .*aws sso login/),
-    });
+    expect(await refusal()).toMatch(words);
     expect(dialled).toEqual([]);
   });
+});
 
-  test("of a profile that names IMDS are asked of the upstream, and never by IMDSv1", async () => {
-    await useEnvironment(
-      { AWS_PROFILE: "ops" },
-      "[profile ops]\nrole_arn = arn:aws:iam::111122223333:role/ops\ncredential_source = Ec2InstanceMetadata\n",
+describe("the operator's credentials that hang", () => {
+  test("end with the question: a program", async () => {
+    const listener = await startHttpStub(() => {});
+    const environment = await useAwsEnvironment({ AWS_PROFILE: "ops" });
+    const program = await environment.write("hang.cjs", `require("node:net").connect(${listener.port}, "127.0.0.1");`);
+    await environment.write(".aws/config", `[profile ops]\ncredential_process = ${process.execPath} ${program}\n`);
+    const ending = new AbortController();
+    const asked = refusal(ending.signal);
+    const line = await listener.connected;
+    const gone = once(line, "close");
+    ending.abort();
+    expect(await asked).toBe(PROCESS_FAILED);
+    await gone;
+  });
+
+  test("end with the question: a container credentials service", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const service = await startHttpStub(() => arrived.resolve());
+    await useAwsEnvironment({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${service.port}/keys` });
+    const ending = new AbortController();
+    const asked = refusal(ending.signal);
+    await arrived.promise;
+    const gone = once(await service.connected, "close");
+    ending.abort();
+    expect(await asked).toBe("Error: it took too long");
+    await gone;
+  });
+
+  test("end with the question: STS, asked by a profile", async () => {
+    const arrived = Promise.withResolvers<void>();
+    const sts = await startHttpStub(() => arrived.resolve());
+    const role = "role_arn = arn:aws:iam::111122223333:role/ops\nsource_profile = keys\nregion = eu-central-1\n";
+    await useAwsEnvironment(
+      { AWS_PROFILE: "ops", AWS_ENDPOINT_URL_STS: `http://127.0.0.1:${sts.port}` },
+      `[profile ops]\n${role}[profile keys]\naws_access_key_id = AKIAOPS\naws_secret_access_key = opsSecret\n`,
     );
-    const asked: string[] = [];
-    const upstream = createServer((request, response) => {
-      asked.push(`${request.method} ${request.url}`);
-      response.writeHead(403).end();
-    }).listen(0, "127.0.0.1");
-    onTestFinished(() => void upstream.close());
-    await once(upstream, "listening");
-    const { port } = upstream.address() as AddressInfo;
-    const dialled = watchDials();
-    await expect(sdkCredentials({ host: "127.0.0.1", port })()).rejects.toMatchObject({ code: "BASE_CREDENTIALS_UNAVAILABLE" });
-    expect(new Set(dialled)).toEqual(new Set([`127.0.0.1:${port}`]));
-    expect(new Set(asked)).toEqual(new Set(["PUT /latest/api/token"]));
-  });
-
-  test("are not looked for at IMDS, whatever the environment says of it", async () => {
-    await useEnvironment({ AWS_EC2_METADATA_DISABLED: "false", AWS_EC2_METADATA_SERVICE_ENDPOINT: "http://192.0.2.1" });
-    const dialled = watchDials();
-    expect(await sdkCredentials(NOWHERE)()).toBeUndefined();
-    expect(dialled).toEqual([]);
+    const ending = new AbortController();
+    const asked = refusal(ending.signal);
+    await arrived.promise;
+    const gone = once(await sts.connected, "close");
+    ending.abort();
+    expect(await asked).toBe("it took too long");
+    await gone;
+    expect(sts.asked).toHaveLength(1);
   });
 });

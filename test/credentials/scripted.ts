@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { AssumedRole, AssumeRoleRequest, BaseCredentials, Sts } from "../../src/credentials/assume-role.ts";
+import { type AssumedRole, type AssumeRoleRequest, type BaseCredentials, requestFor, type Sts } from "../../src/credentials/assume-role.ts";
 import { ImdsgateError } from "../../src/errors.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import type { Grant } from "../../src/policy/decide.ts";
@@ -19,7 +19,13 @@ export const BASE: BaseCredentials = {
 export function grantOf(over: Partial<Grant> & { readonly roleName?: string } = {}): Grant {
   const { roleName = "app", ...rest } = over;
   const role = { arn: `arn:aws:iam::111122223333:role/${roleName}`, partition: "aws", account: "111122223333", name: roleName };
-  return { role, sessionName: "web-9f2c4e5a6b7c", externalId: undefined, durationSeconds: 3600, binding: `name:web=${roleName}`, ...rest };
+  const plain = { externalId: undefined, sourceIdentity: undefined, tags: [], policy: undefined, policyArns: [], durationSeconds: 3600 };
+  return { ...plain, role, sessionName: "web-9f2c4e5a6b7c", binding: `name:web=${roleName}`, ...rest };
+}
+
+/** What STS is asked for such a grant, or what differs from that. */
+export function requestOf(over: Partial<AssumeRoleRequest> = {}): AssumeRoleRequest {
+  return { ...requestFor(grantOf(), 3600), ...over };
 }
 
 /** Moves `clock` on by `ms` timer by timer, and lets everything that was waiting go on in between. */

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { answerProblem } from "../../src/credentials/sts-answer.ts";
+import { requestOf } from "./scripted.ts";
 
 const NOW = Date.UTC(2026, 10, 24, 2);
-const REQUEST = { roleArn: "arn:aws:iam::111122223333:role/team/app", sessionName: "web-1", externalId: undefined, durationSeconds: 3600 };
+const REQUEST = requestOf({ roleArn: "arn:aws:iam::111122223333:role/team/app", sessionName: "web-1" });
 const GOOD = {
   accessKeyId: "ASIA0000000000000001",
   secretAccessKey: "secretAccessKeyOfTheTests",

@@ -5,9 +5,9 @@ import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { awsSts } from "../../src/credentials/sts.ts";
 import { watchDials } from "./dialled.ts";
-import { BASE } from "./scripted.ts";
+import { BASE, requestOf } from "./scripted.ts";
 
-const REQUEST = { roleArn: "arn:aws:iam::111122223333:role/app", sessionName: "web-1", externalId: "partner-7f3a", durationSeconds: 900 };
+const REQUEST = requestOf({ sessionName: "web-1", externalId: "partner-7f3a", durationSeconds: 900 });
 
 const GOOD_ROLE = `<AssumedRoleUser><Arn>arn:aws:sts::111122223333:assumed-role/app/web-1</Arn><AssumedRoleId>AROA:web-1</AssumedRoleId></AssumedRoleUser>`;
 const GOOD_KEYS = [
@@ -141,6 +141,7 @@ describe("the door to STS", () => {
     { status: 403, name: "AccessDenied", code: "STS_DENIED" },
     { status: 403, name: "AccessDeniedException", code: "STS_DENIED" },
     { status: 400, name: "ValidationError", code: "STS_INVALID" },
+    { status: 400, name: "InvalidParameterValue", code: "STS_INVALID" },
     { status: 400, name: "MalformedPolicyDocument", code: "STS_INVALID" },
     { status: 400, name: "PackedPolicyTooLarge", code: "STS_INVALID" },
     { status: 403, name: "RegionDisabledException", code: "STS_INVALID" },

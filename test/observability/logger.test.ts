@@ -20,6 +20,7 @@ const vend: ImdsgateEvent = {
   roleArn: "arn:aws:iam::111122223333:role/php-role",
   binding: "name:php=php-role",
   sessionName: "php-0123456789ab",
+  sourceIdentity: "php@host-7",
   accessKeyId: "ASIAEXAMPLEEXAMPLE01",
   expiresAt: Date.UTC(2026, 10, 24, 3),
 };
@@ -60,6 +61,7 @@ describe("an audit line", () => {
       "imdsgate.role_arn": "arn:aws:iam::111122223333:role/php-role",
       "imdsgate.binding": "name:php=php-role",
       "imdsgate.session_name": "php-0123456789ab",
+      "imdsgate.source_identity": "php@host-7",
       "imdsgate.access_key_id": "ASIAEXAMPLEEXAMPLE01",
       "imdsgate.lease_expires_at": "2026-11-24T03:00:00.000Z",
       duration_ms: 2,
@@ -123,6 +125,9 @@ test("every kind of event has a sentence", () => {
       message: undefined,
     },
     { kind: "base-credentials", source: "environment", accessKeyId: "AKIA", expiresAt: undefined },
+    { kind: "base-credentials-failing", message: "none", leftMs: undefined },
+    { kind: "base-credentials-failing", message: "none", leftMs: 119_001 },
+    { kind: "role-refused", roleArn: "arn", callerArn: undefined, trustStatements: "[{}]", identityStatement: undefined, hint: "Look." },
     { kind: "connection-refused", address: "172.17.0.2", reason: "total-limit" },
     { kind: "bug", where: "gateway", message: "oops", stack: "at x" },
   ];
@@ -148,6 +153,9 @@ test("every kind of event has a sentence", () => {
     "passed through, relayed",
     "AssumeRole arn: ok",
     "imdsgate itself speaks with AKIA (environment)",
+    "none",
+    "imdsgate's own credentials end in 120 s: none",
+    "imdsgate may not assume arn; its trust policy lacks: [{}]. Look.",
     "a connection from 172.17.0.2 was closed: total-limit",
     "a bug in gateway: oops",
   ]);
