@@ -13,12 +13,15 @@ export interface LoadedMemory {
   readonly cpuMs: number;
 }
 
-/** In the order in which `imdsgate run` loads them; the last two only with its first call to STS, so at once. */
+/** In the order in which `imdsgate run` loads them: the SDK with its first call to STS, so at once; execa with its own rules, yaml with a file. */
 const STEPS = [
   ["Node alone", []],
-  ["yargs, yaml, execa, pino", ["yargs", "yaml", "execa", "pino"]],
-  ["@aws-sdk/client-sts", ["@aws-sdk/client-sts"]],
-  ["@aws-sdk/credential-provider-node", ["@aws-sdk/credential-provider-node"]],
+  ["yargs", ["yargs"]],
+  ["pino", ["pino"]],
+  ["imdsgate itself", ["./src/daemon.ts"]],
+  ["@aws-sdk/client-sts, credential-provider-node", ["@aws-sdk/client-sts", "@aws-sdk/credential-provider-node"]],
+  ["execa (own rules)", ["execa"]],
+  ["yaml (a file)", ["yaml"]],
 ] as const;
 
 const READY = 'process.stdout.write(\'{"event":"ready","listen":"none:0"}\\n\'); process.stdin.resume();';

@@ -18,6 +18,10 @@ export interface IptablesProbe {
 /** What a look at the host found. */
 export interface RulesProbe {
   readonly hasNft: boolean;
+  /** What nft says of a table like ours on this kernel (before 5.2 there is no nat in a table for both families); undefined: nothing against it. */
+  readonly nftProblem: string | undefined;
+  /** Whose rules are in nftables without iptables: `firewalld`, `Docker`. */
+  readonly nftOwners: readonly string[];
   readonly nft: IptablesProbe | undefined;
   readonly legacy: IptablesProbe | undefined;
   /** Which variant the plain name `iptables` means here. */
@@ -59,10 +63,15 @@ function choiceByProbe(probe: RulesProbe): BackendChoice {
       reason: "INPUT of iptables refuses what it does not know, and only a rule in that very chain lets redirected requests in.",
     };
   }
-  if (probe.hasNft) {
-    return { backend: "nftables", program: "nft", reason: "nft is installed, and a table of our own outlives what others do to iptables." };
-  }
-  return iptablesChoice("nft is not installed", probe);
+  if (!probe.hasNft) return iptablesChoice("nft is not installed", probe);
+  if (probe.nftProblem !== undefined) return iptablesChoice(`nft cannot do it on this kernel (${probe.nftProblem})`, probe);
+  const owners =
+    probe.nftOwners.length === 0 ? "" : ` ${probe.nftOwners.join(" and ")} ${probe.nftOwners.length === 1 ? "uses" : "use"} it too.`;
+  return {
+    backend: "nftables",
+    program: "nft",
+    reason: `nft is installed, and a table of our own outlives what others do to iptables.${owners}`,
+  };
 }
 
 /** The variant that this host's packets already meet: Docker's, else the one with rules, else what `iptables` means. */

@@ -3,7 +3,15 @@ import { chooseBackend, type IptablesProbe, type RulesProbe, type RulesWish } fr
 
 const NFT: IptablesProbe = { program: "iptables-nft", holdsRules: false, hasDocker: false, refusesInput: false };
 const LEGACY: IptablesProbe = { ...NFT, program: "iptables-legacy" };
-const DEBIAN: RulesProbe = { hasNft: true, nft: NFT, legacy: LEGACY, standard: "nft", maySeeRules: true };
+const DEBIAN: RulesProbe = {
+  hasNft: true,
+  nftProblem: undefined,
+  nftOwners: [],
+  nft: NFT,
+  legacy: LEGACY,
+  standard: "nft",
+  maySeeRules: true,
+};
 
 const OWN_TABLE = "nft is installed, and a table of our own outlives what others do to iptables.";
 const STRICT = "INPUT of iptables refuses what it does not know, and only a rule in that very chain lets redirected requests in.";
@@ -46,7 +54,7 @@ const ROWS: readonly Row[] = [
   {
     host: "a host whose only tool is an old iptables",
     wish: "auto",
-    probe: { hasNft: false, nft: undefined, legacy: { ...LEGACY, program: "iptables" }, standard: "legacy", maySeeRules: true },
+    probe: { ...DEBIAN, hasNft: false, nft: undefined, legacy: { ...LEGACY, program: "iptables" }, standard: "legacy" },
     backend: "iptables-legacy",
     program: "iptables",
     reason: "nft is not installed, and this is what iptables means here.",
@@ -106,7 +114,7 @@ describe("the choice of a backend", () => {
     expect(chooseBackend(wish, probe)).toEqual({ backend, program, reason });
   });
 
-  const BARE: RulesProbe = { hasNft: false, nft: undefined, legacy: undefined, standard: undefined, maySeeRules: true };
+  const BARE: RulesProbe = { ...DEBIAN, hasNft: false, nft: undefined, legacy: undefined, standard: undefined };
   test.for<{ wish: RulesWish; message: string }>([
     {
       wish: "auto",
