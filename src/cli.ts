@@ -40,6 +40,11 @@ const COMMANDS: readonly AddCommand[] = [
     async () => (await import("./commands/rules.ts")).rulesCommand,
   ),
   lazily(
+    "doctor",
+    "Look at this host: what is right, what is wrong, and what helps",
+    async () => (await import("./commands/doctor.ts")).doctorCommand,
+  ),
+  lazily(
     "selftest",
     "Attack the gateway from a container's place and judge each answer",
     async () => (await import("./commands/selftest.ts")).selftestCommand,
