@@ -8,6 +8,7 @@ export interface ToolCall {
   readonly input?: string;
 }
 
+const LOCKED = /holding the xtables lock/i;
 const DENIED = /operation not permitted|permission denied|must be root/i;
 
 /** Runs a rules tool and gives its stdout. Throws RULES_TOOL_MISSING, RULES_NOT_PERMITTED or RULES_FAILED. */
@@ -43,7 +44,13 @@ function toolFailure({ program, args }: ToolCall, result: CommandResult): Imdsga
       `${program} may not touch the kernel's rules: "${said}". Start imdsgate with sudo, or give it the capability CAP_NET_ADMIN (iptables-legacy wants root).`,
     );
   }
-  const how = result.exitCode === undefined ? "was stopped after 15 s" : `ended with ${result.exitCode}`;
+  if (LOCKED.test(result.stderr)) {
+    return new ImdsgateError(
+      "RULES_FAILED",
+      `Another program holds the lock of ${program} and does not let go of it. See which: "fuser -v /run/xtables.lock"; then try again.`,
+    );
+  }
+  const how = result.exitCode === undefined ? "was stopped after 5 s" : `ended with ${result.exitCode}`;
   return new ImdsgateError(
     "RULES_FAILED",
     `"${[program, ...args].join(" ")}" ${how}: "${said}". Look at the text with "imdsgate rules show", or choose the other tool with --rules.`,

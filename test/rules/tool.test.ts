@@ -24,11 +24,17 @@ const FAILURES: readonly { title: string; answer: Answer; code: string; message:
       '"nft -f -" ended with 1: "/dev/stdin:1:1-3: Error: syntax error". Look at the text with "imdsgate rules show", or choose the other tool with --rules.',
   },
   {
+    title: "a lock that somebody holds",
+    answer: { exitCode: 4, stderr: "Another app is currently holding the xtables lock. Perhaps you want to use the -w option?\n" },
+    code: "RULES_FAILED",
+    message: 'Another program holds the lock of nft and does not let go of it. See which: "fuser -v /run/xtables.lock"; then try again.',
+  },
+  {
     title: "no end",
     answer: { exitCode: undefined },
     code: "RULES_FAILED",
     message:
-      '"nft -f -" was stopped after 15 s: "it said nothing". Look at the text with "imdsgate rules show", or choose the other tool with --rules.',
+      '"nft -f -" was stopped after 5 s: "it said nothing". Look at the text with "imdsgate rules show", or choose the other tool with --rules.',
   },
 ];
 
