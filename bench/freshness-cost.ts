@@ -21,7 +21,7 @@ const CALLS = 50;
 export function measureFreshness(pid: number, address: string): FreshnessCost {
   const processTable = procProcessTable("/proc");
   const startTime = String(processTable.startTime(pid));
-  const owned = processTable.ownedAddresses(pid);
+  const owned = processTable.ownedAddresses(pid, "ipv4");
   const workload = { kind: "container" as const, name: "web", id: "", image: undefined, labels: {}, networks: [], addresses: [address] };
   const claimant = { workload, pid, startTime, startedAt: "" };
   const verdict = freshnessOf(processTable, claimant, address);
@@ -30,7 +30,7 @@ export function measureFreshness(pid: number, address: string): FreshnessCost {
     addresses: typeof owned === "object" ? owned.size : 0,
     fibTrieBytes: readFileSync(`/proc/${pid}/net/fib_trie`).length,
     startTimeMicros: microsOf(() => processTable.startTime(pid)),
-    ownedAddressesMicros: microsOf(() => processTable.ownedAddresses(pid)),
+    ownedAddressesMicros: microsOf(() => processTable.ownedAddresses(pid, "ipv4")),
     checkMicros: microsOf(() => freshnessOf(processTable, claimant, address)),
   };
 }

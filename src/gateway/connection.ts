@@ -22,12 +22,20 @@ export interface ConnectionContext {
   readonly speakerOf: (address: string) => Promise<Workload | undefined>;
 }
 
+/** Who is at the other end of a connection. */
+export interface Caller {
+  /** As the kernel says: canonical text. */
+  readonly address: string;
+  /** Resolves when this caller's request may be served. */
+  readonly turn: () => Promise<void>;
+}
+
 const LINGER_MS = 2_000;
 const LINGER_BYTES = 65_536;
 const STALLED_CLIENT_MS = 10_000;
 
 /** Serves the one request of a connection and closes it (docs/contract.md, H2). It never rejects. */
-export async function serveConnection(socket: Socket, sourceAddress: string, context: ConnectionContext): Promise<void> {
+export async function serveConnection(socket: Socket, { address: sourceAddress, turn }: Caller, context: ConnectionContext): Promise<void> {
   const startedAt = context.clock.now();
   const reader = createRequestReader(socket, context.clock);
   const head = await reader.readHead();
@@ -35,6 +43,8 @@ export async function serveConnection(socket: Socket, sourceAddress: string, con
     socket.destroy();
     return;
   }
+  await turn();
+  if (socket.destroyed) return;
   const isHead = typeof head !== "number";
   const reply = isHead
     ? await answerSafely({ head, sourceAddress, readBody: () => reader.readBody(head), untilGone: () => goneSignal(socket) }, context)

@@ -5,6 +5,8 @@ import { within } from "../clock.ts";
 import { ImdsgateError } from "../errors.ts";
 import { type ConnectionContext, serveConnection } from "./connection.ts";
 import type { Limits } from "./limits.ts";
+import { createRefusedConnections } from "./refused-connections.ts";
+import { createTurns } from "./turns.ts";
 
 const BACKLOG = 1_024;
 const DRAIN_MS = 5_000;
@@ -24,8 +26,11 @@ export interface Gateway {
 export function createGateway(context: ConnectionContext, limits: Limits): Gateway {
   const servers: Server[] = [];
   const open = new Set<Socket>();
+  const turns = createTurns(setImmediate);
+  const refused = createRefusedConnections(context.clock, context.emit);
 
   function accept(socket: Socket): void {
+    turns.noteAccepted();
     socket.on("error", () => {});
     const address = canonicalAddress(socket.remoteAddress ?? "");
     if (address === undefined) {
@@ -35,7 +40,7 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
     const admission = limits.admit(address);
     if (admission.kind === "over") {
       socket.destroy();
-      context.emit({ kind: "connection-refused", address, reason: admission.limit });
+      refused.note(address, admission);
       return;
     }
     socket.once("close", () => {
@@ -43,7 +48,7 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       open.delete(socket);
     });
     open.add(socket);
-    void serveConnection(socket, address, context);
+    void serveConnection(socket, { address, turn: () => turns.turnOf(admission.budget, () => socket.destroyed) }, context);
   }
 
   return {
@@ -61,6 +66,7 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
       await within(context.clock, DRAIN_MS, Promise.all([...open].map(closed)), undefined);
       for (const socket of open) cutShort(socket);
+      refused.end();
     },
   };
 }

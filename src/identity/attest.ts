@@ -46,9 +46,11 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
   /** A static workload is attested by configuration alone, unless a container has its address too: so the runtime must have been heard. */
   async function attestNamed(address: string, workloads: readonly Workload[], manner: AttestManner): Promise<Attestation> {
     if (!(await isHeard(manner))) return STARTING;
-    const { live, pending } = judge(address);
-    if (live.length + pending.length === 0 && !(await isRuledOut(address))) return SILENT;
-    const claims = judge(address);
+    let claims = judge(address);
+    if (claims.live.length + claims.pending.length === 0) {
+      if (!(await isRuledOut(address))) return SILENT;
+      claims = judge(address);
+    }
     return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
   }
 

@@ -13,7 +13,7 @@ export type Freshness = "fresh" | "moved" | "dead" | "unprovable";
  */
 export function freshnessOf(processTable: ProcessTable, { pid, startTime }: Claimant, address: string): Freshness {
   const before = processTable.startTime(pid);
-  const owned = processTable.ownedAddresses(pid);
+  const owned = processTable.ownedAddresses(pid, address.includes(":") ? "ipv6" : "ipv4");
   const after = processTable.startTime(pid);
   const isOther = [before, after].some((found) => found !== startTime && found !== UNREADABLE);
   if (isOther || owned === undefined) return "dead";

@@ -5,12 +5,20 @@ import { canonicalAddress } from "../address.ts";
 export const UNREADABLE = Symbol("unreadable");
 type Unreadable = typeof UNREADABLE;
 
+type AddressFamily = "ipv4" | "ipv6";
+
+/** Where the kernel tells of the addresses of a family: a kernel without IPv6 has no such file. */
+const ADDRESS_FILES = { ipv4: { name: "fib_trie", parse: parseFibTrie }, ipv6: { name: "if_inet6", parse: parseIfInet6 } };
+
 /** What the kernel says of processes. Every answer is of this moment; undefined means there is no such process. */
 export interface ProcessTable {
   /** The start time of `pid` in clock ticks since boot: with the pid it names one process for ever (proc_pid_stat(5), field 22). */
   startTime(pid: number): string | undefined | Unreadable;
-  /** The addresses that the network namespace of `pid` owns, in canonical text, loopback and IPv6 link-local left out. */
-  ownedAddresses(pid: number): ReadonlySet<string> | undefined | Unreadable;
+  /**
+   * The addresses of one family that the network namespace of `pid` owns, in canonical text, loopback and IPv6 link-local left out.
+   * Undefined also where there is no such family.
+   */
+  ownedAddresses(pid: number, family: AddressFamily): ReadonlySet<string> | undefined | Unreadable;
 }
 
 /**
@@ -20,16 +28,13 @@ export interface ProcessTable {
 export function procProcessTable(procRoot: string): ProcessTable {
   return {
     startTime(pid) {
-      const stat = readProcFile(`${procRoot}/${pid}/stat`);
+      const stat = readProcFile(`${procRoot}/${pid}/stat`, readOnce);
       return typeof stat === "string" ? parseStartTime(stat) : stat;
     },
-    ownedAddresses(pid) {
-      const fibTrie = readProcFile(`${procRoot}/${pid}/net/fib_trie`);
-      if (typeof fibTrie !== "string") return fibTrie;
-      // A kernel without IPv6 has no such file.
-      const ifInet6 = readProcFile(`${procRoot}/${pid}/net/if_inet6`) ?? "";
-      if (ifInet6 === UNREADABLE) return UNREADABLE;
-      return new Set([...parseFibTrie(fibTrie), ...parseIfInet6(ifInet6)]);
+    ownedAddresses(pid, family) {
+      const { name, parse } = ADDRESS_FILES[family];
+      const text = readProcFile(`${procRoot}/${pid}/net/${name}`, readWhole);
+      return typeof text === "string" ? parse(text) : text;
     },
   };
 }
@@ -71,17 +76,26 @@ export function parseIfInet6(text: string): ReadonlySet<string> {
 const CHUNK_BYTES = 16_384;
 const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
 
-/** One read of a /proc file gives about 4 KiB at most, however much was asked for: read until there is no more. */
-function readProcFile(path: string): string | undefined | Unreadable {
+/** All of a file that is one record: the kernel never gives a part of one that has room. */
+function readOnce(descriptor: number): string {
+  return chunk.toString("latin1", 0, readSync(descriptor, chunk, 0, CHUNK_BYTES, null));
+}
+
+/** All of a file of many records: one read gives about 4 KiB at most, however much was asked for, so read until there is no more. */
+function readWhole(descriptor: number): string {
+  let text = "";
+  for (;;) {
+    const length = readSync(descriptor, chunk, 0, CHUNK_BYTES, null);
+    if (length === 0) return text;
+    text += chunk.toString("latin1", 0, length);
+  }
+}
+
+function readProcFile(path: string, read: (descriptor: number) => string): string | undefined | Unreadable {
   let descriptor: number | undefined;
   try {
     descriptor = openSync(path, "r");
-    let text = "";
-    for (;;) {
-      const length = readSync(descriptor, chunk, 0, CHUNK_BYTES, null);
-      if (length === 0) return text;
-      text += chunk.toString("latin1", 0, length);
-    }
+    return read(descriptor);
   } catch (error) {
     return isGone(error) ? undefined : UNREADABLE;
   } finally {

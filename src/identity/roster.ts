@@ -95,6 +95,8 @@ export class RuntimeRoster implements Roster {
   #isHeard = false;
   #networksRenewed: Promise<void> | undefined;
   #inventory = EMPTY_INVENTORY;
+  /** What was asked of the networks as they are now: a static workload asks the same with each request. */
+  #onNetwork = { networks: EMPTY_INVENTORY.networks, addresses: new Map<string, boolean>() };
 
   constructor(parts: RosterParts) {
     this.#parts = parts;
@@ -110,7 +112,12 @@ export class RuntimeRoster implements Roster {
   }
 
   isOnNetwork(address: string): boolean {
-    return networksOf(this.#inventory, address).length > 0;
+    const { networks } = this.#inventory;
+    if (this.#onNetwork.networks !== networks) this.#onNetwork = { networks, addresses: new Map() };
+    const { addresses } = this.#onNetwork;
+    const isOn = addresses.get(address) ?? networksOf(this.#inventory, address).length > 0;
+    addresses.set(address, isOn);
+    return isOn;
   }
 
   isHeard(): boolean {

@@ -1,6 +1,7 @@
 import { ANSWER_BREAKAGES } from "./answer-breakages.ts";
 import { BASE_BREAKAGES } from "./base-breakages.ts";
 import type { Breakage } from "./breakage.ts";
+import { BUDGET_BREAKAGES } from "./budget-breakages.ts";
 import { OTHER_BREAKAGES } from "./other-breakages.ts";
 import { PATH_BREAKAGES } from "./path-breakages.ts";
 import { RULES_BREAKAGES } from "./rules-breakages.ts";
@@ -13,5 +14,6 @@ export const BREAKAGES: readonly Breakage[] = [
   ...ANSWER_BREAKAGES,
   ...OTHER_BREAKAGES,
   ...BASE_BREAKAGES,
+  ...BUDGET_BREAKAGES,
   ...RULES_BREAKAGES,
 ];

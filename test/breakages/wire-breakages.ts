@@ -166,4 +166,20 @@ export const WIRE_BREAKAGES: readonly Breakage[] = [
     tests: ["test/gateway/slow-clients.test.ts", "test/gateway/server.test.ts"],
     titled: "10 s",
   },
+  {
+    name: "one workload has as many requests in a turn as it likes",
+    rule: "R4",
+    file: "src/gateway/turns.ts",
+    search: "const IN_A_TURN = 2;",
+    replace: "const IN_A_TURN = 1e9;",
+    tests: ["test/gateway/turns.test.ts"],
+  },
+  {
+    name: "all workloads share one place in the line",
+    rule: "R4",
+    file: "src/gateway/server.ts",
+    search: "turns.turnOf(admission.budget,",
+    replace: 'turns.turnOf("x",',
+    tests: ["test/gateway/slow-clients.test.ts"],
+  },
 ];

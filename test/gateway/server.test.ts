@@ -136,7 +136,17 @@ describe("limits", () => {
     await Promise.all(held.map((socket) => once(socket, "connect")));
     const socket = connectTo(daemon.endpoint);
     await closeOf(socket);
-    expect(daemon.events.at(-1)).toEqual({ kind: "connection-refused", address: "127.0.0.1", reason: "workload-limit" });
+    expect(daemon.events.at(-1)).toEqual({ kind: "connection-refused", address: "127.0.0.1", reason: "workload-limit", count: 1 });
+  });
+
+  test("those that follow are told with their number, at a stop at once", async () => {
+    const daemon = await startTestDaemon({ workload: ["web=127.0.0.1"] });
+    const held = Array.from({ length: 64 }, () => connectTo(daemon.endpoint));
+    await Promise.all(held.map((socket) => once(socket, "connect")));
+    for (let k = 0; k < 4; k++) await closeOf(connectTo(daemon.endpoint));
+    await daemon.stop();
+    const counts = daemon.events.flatMap((event) => (event.kind === "connection-refused" ? [event.count] : []));
+    expect(counts).toEqual([1, 3]);
   });
 });
 

@@ -174,6 +174,17 @@ describe("a workload with all its connections open (R4)", () => {
     expect([await other.ending, other.received().toString()]).toEqual(["end", OK]);
   });
 
+  test("that all ask at once keeps another one's request waiting for a few of them, not for all", async () => {
+    const daemon = await startTestDaemon({ workload: ["greedy=127.0.7.1", "modest=127.0.7.2"] });
+    const ambiguous = "GET /latest/x/../meta-data HTTP/1.1\r\nHost: a\r\n\r\n";
+    const greedy = Array.from({ length: 64 }, () => openRequest(daemon.endpoint, ambiguous, { sourceAddress: "127.0.7.1" }));
+    const modest = openRequest(daemon.endpoint, ambiguous, { sourceAddress: "127.0.7.2" });
+    await Promise.all([...greedy, modest].map(({ ending }) => ending));
+    const served = daemon.events.flatMap((event) => (event.kind === "refuse" ? [event.address] : []));
+    expect(served).toHaveLength(65);
+    expect(served.indexOf("127.0.7.2")).toBeLessThan(20);
+  });
+
   test("and all workloads together have 1,024; one that ends makes room", async () => {
     const upstream = await startRawUpstream(() => (socket) => void socket.end(OK));
     const addresses = Array.from({ length: 17 }, (_, k) => `127.0.8.${k + 1}`);
@@ -183,7 +194,7 @@ describe("a workload with all its connections open (R4)", () => {
     const over = openRequest(daemon.endpoint, GET, { sourceAddress: "127.0.8.17" });
     await over.ending;
     expect(over.received().toString()).toBe("");
-    expect(daemon.events.at(-1)).toEqual({ kind: "connection-refused", address: "127.0.8.17", reason: "total-limit" });
+    expect(daemon.events.at(-1)).toEqual({ kind: "connection-refused", address: "127.0.8.17", reason: "total-limit", count: 1 });
     expect(others.filter(({ socket }) => socket.destroyed)).toEqual([]);
     first?.socket.destroy();
     await turns();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { freshnessOf } from "../../src/identity/freshness.ts";
 import type { Claimant } from "../../src/identity/inventory.ts";
-import { UNREADABLE } from "../../src/identity/process-table.ts";
+import { type ProcessTable, UNREADABLE } from "../../src/identity/process-table.ts";
 
 const claimant: Claimant = {
   workload: { kind: "container", name: "web", id: "a", image: "app:1", labels: {}, networks: ["bridge"], addresses: ["10.0.0.2"] },
@@ -44,3 +44,25 @@ test.for([
   };
   expect(freshnessOf(processTable, claimant, "10.0.0.2")).toBe(freshness);
 });
+
+test.for([
+  { address: "10.0.0.2", family: "ipv4" },
+  { address: "fd88::2", family: "ipv6" },
+] as const)(
+  "$address is looked for among the addresses of its family alone, between two looks at the start time",
+  ({ address, family }) => {
+    const asked: string[] = [];
+    const processTable: ProcessTable = {
+      startTime(pid) {
+        asked.push(`start time of ${pid}`);
+        return "100";
+      },
+      ownedAddresses(pid, of) {
+        asked.push(`${of} of ${pid}`);
+        return new Set([address]);
+      },
+    };
+    expect(freshnessOf(processTable, claimant, address)).toBe("fresh");
+    expect(asked).toEqual(["start time of 7", `${family} of 7`, "start time of 7"]);
+  },
+);

@@ -1,4 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -87,17 +89,20 @@ function addressesOf(owned: ReturnType<ProcessTable["ownedAddresses"]>): readonl
 test("a table reads the files of a process, however long they are", () => {
   const many = Array.from({ length: 2000 }, (_, n) => `     |-- 10.0.${n >> 8}.${n & 255}\n        /32 host LOCAL\n`).join("");
   const table = procOf({ "42/stat": `42 (sh) ${AFTER_NAME}\n`, "42/net/fib_trie": FIB_TRIE + many, "42/net/if_inet6": IF_INET6 });
-  const owned = addressesOf(table.ownedAddresses(42));
-  expect([table.startTime(42), owned.length, owned.includes("10.0.7.207")]).toEqual(["987654", 2004, true]);
+  const owned = addressesOf(table.ownedAddresses(42, "ipv4"));
+  expect([table.startTime(42), owned.length, owned.includes("10.0.7.207")]).toEqual(["987654", 2002, true]);
 });
 
-test("a kernel without IPv6 has its IPv4 addresses", () => {
-  expect(procOf({ "42/net/fib_trie": FIB_TRIE }).ownedAddresses(42)).toEqual(new Set(["172.17.0.2", "172.18.0.9"]));
+test("the addresses of one family are read without a look at the other's", () => {
+  const [four, six] = [procOf({ "42/net/fib_trie": FIB_TRIE }), procOf({ "42/net/if_inet6": IF_INET6 })];
+  expect([four.ownedAddresses(42, "ipv4"), four.ownedAddresses(42, "ipv6")]).toEqual([new Set(["172.17.0.2", "172.18.0.9"]), undefined]);
+  expect([six.ownedAddresses(42, "ipv4"), six.ownedAddresses(42, "ipv6")]).toEqual([undefined, new Set(["fd88:77:1:6::2", "2001:db8::1"])]);
 });
 
 test("there is nothing to say of a process that is not there", () => {
   const table = procOf({});
-  expect([table.startTime(42), table.ownedAddresses(42), table.startTime(43), table.ownedAddresses(43)]).toEqual(Array(4).fill(undefined));
+  const said = [42, 43].flatMap((pid) => [table.startTime(pid), table.ownedAddresses(pid, "ipv4"), table.ownedAddresses(pid, "ipv6")]);
+  expect(said).toEqual(Array(6).fill(undefined));
 });
 
 test.for([
@@ -114,18 +119,45 @@ test.for([
     answers: [UNREADABLE, new Set(["172.17.0.2", "172.18.0.9"])],
   },
   { title: "its IPv4 addresses cannot be read", blocked: "42/net/fib_trie", how: "directory", answers: ["987654", UNREADABLE] },
-  { title: "its IPv6 addresses cannot be opened", blocked: "42/net/if_inet6", how: "loop", answers: ["987654", UNREADABLE] },
-] as const)("a process is not gone because $title", ({ blocked, how, answers }) => {
+  {
+    title: "its IPv6 addresses cannot be opened",
+    blocked: "42/net/if_inet6",
+    how: "loop",
+    family: "ipv6",
+    answers: ["987654", UNREADABLE],
+  },
+] as const)("a process is not gone because $title", ({ blocked, how, answers, ...row }) => {
   const files = { "42/stat": `42 (sh) ${AFTER_NAME}\n`, "42/net/fib_trie": FIB_TRIE };
   const { table, root } = procAt(Object.fromEntries(Object.entries(files).filter(([path]) => path !== blocked)));
   if (how === "loop") symlinkSync(join(root, blocked), join(root, blocked));
   else mkdirSync(join(root, blocked));
-  expect([table.startTime(42), table.ownedAddresses(42)]).toEqual(answers);
+  expect([table.startTime(42), table.ownedAddresses(42, "family" in row ? row.family : "ipv4")]).toEqual(answers);
 });
 
 test("the kernel's own files are read: this process has one start time and its network's addresses", () => {
   const table = procProcessTable("/proc");
   const startTime = table.startTime(process.pid);
   expect(startTime).toMatch(/^\d+$/);
-  expect([table.startTime(process.pid), addressesOf(table.ownedAddresses(process.pid)).includes("127.0.0.1")]).toEqual([startTime, false]);
+  expect([table.startTime(process.pid), addressesOf(table.ownedAddresses(process.pid, "ipv4")).includes("127.0.0.1")]).toEqual([
+    startTime,
+    false,
+  ]);
+});
+
+test("a process that has ended owns nothing, reaped or not", async () => {
+  // `sleep` never asks for the end of the child that it was given.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
+  onTestFinished(() => void parent.kill("SIGKILL"));
+  const [line]: Buffer[] = await once(parent.stdout, "data");
+  const zombie = Number(line);
+  const table = procProcessTable("/proc");
+  await expect.poll(() => readFileSync(`/proc/${zombie}/stat`, "latin1")).toContain(") Z ");
+  expect([table.startTime(zombie), table.ownedAddresses(zombie, "ipv4"), table.ownedAddresses(zombie, "ipv6")]).toEqual([
+    expect.stringMatching(/^\d+$/),
+    undefined,
+    undefined,
+  ]);
+  parent.kill("SIGKILL");
+  await once(parent, "exit");
+  expect([table.startTime(parent.pid ?? 0), table.ownedAddresses(parent.pid ?? 0, "ipv4")]).toEqual([undefined, undefined]);
 });

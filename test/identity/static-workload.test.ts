@@ -59,6 +59,21 @@ describe("a static workload", () => {
     expect(await who("10.7.0.2")).toBe("doubled");
   });
 
+  test.for([
+    { events: "told", afterMs: 0, title: "at once where an event tells of it" },
+    { events: "lost", afterMs: 1000, title: "within a second where none does" },
+  ] as const)("that was outside all networks is refused when one with a container of its address comes, $title", async (row) => {
+    const fake = createFakeRuntime();
+    const { run, who, pass } = identityOn(fake, [{ name: "vm", address: "10.7.0.2" }]);
+    await run();
+    expect([await who("10.7.0.2"), await who("10.7.0.2")]).toEqual(["vm", "vm"]);
+    if (row.events === "lost") fake.setEvents("lost");
+    fake.createNetwork("late", ["10.7.0.0/16"]);
+    fake.run({ name: "web", networks: ["late"] });
+    await pass(row.afterMs);
+    expect(await who("10.7.0.2")).toBe("doubled");
+  });
+
   test("outside all networks costs a question a second, however many ask", async () => {
     const fake = createFakeRuntime();
     const { run, identity, pass, settled } = identityOn(fake, [{ name: "vm", address: "10.7.0.2" }]);
