@@ -7,6 +7,7 @@ import { Leases } from "./credentials/leases.ts";
 import { createMint } from "./credentials/mint.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
 import { withRefusalsTold } from "./credentials/role-refusals.ts";
+import { createStsBudget } from "./credentials/sts-budget.ts";
 import { ImdsgateError } from "./errors.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
 import { answer, OWN_QUESTION, type Rooms } from "./gateway/answer.ts";
@@ -23,6 +24,7 @@ import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
 import { decide, type Policy, requiresImdsv2 } from "./policy/decide.ts";
 import { externalRedirect } from "./rules/external.ts";
+import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
 import { createRules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
 
@@ -82,6 +84,7 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
 
     const gatewayPort = listening[0]?.port ?? 0;
     await rules?.apply("all", gatewayPort);
+    keepRunning(running, async (signal) => rules?.keep(signal));
     const redirect = { run: world.runCommand, clock: world.clock, gatewayPort };
     if (config.rules === "external") await externalRedirect(redirect, () => emit(WAITING_FOR_RULES), ending.signal);
   }
@@ -115,7 +118,8 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
   const base = createBaseCredentials({ operatorCredentials: world.operatorCredentials, imds, clock, emit });
   const { region, account, policy, deniedPaths, unknown, unbound } = config;
   const hostFacts = createHostFacts({ region, account, isAccountNeeded: hasBareRole(policy), imds, base, sts, clock, random, emit });
-  const leases = new Leases({ mint: createMint({ sts, base, hostFacts: hostFacts.current, clock, emit }), clock, random, emit });
+  const mint = createMint({ sts, base, hostFacts: hostFacts.current, clock, emit });
+  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random, emit });
   const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
 
   const identity = createIdentity({
@@ -171,29 +175,37 @@ function hasBareRole({ bindings, defaultRole }: Policy): boolean {
 }
 
 /** The rules of this host, each step of them told; undefined where imdsgate puts none in. */
-async function chooseRules({ rules: wish, interfaces }: Config, { runCommand }: World, emit: Emit): Promise<StartRules | undefined> {
+async function chooseRules({ rules: wish, interfaces }: Config, world: World, emit: Emit): Promise<StartRules | undefined> {
   if (wish === "none" || wish === "external") return undefined;
-  const rules = await createRules(runCommand, wish, interfaces);
+  const rules = await createRules(world.runCommand, wish, interfaces);
   emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
   return {
     backend: rules.backend,
     async apply(parts, gatewayPort) {
       const oldFlows = await rules.apply(parts, gatewayPort);
       emit({ kind: "rules-applied", backend: rules.backend, parts });
-      if (parts === "all" && oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
+      if (parts === "closed") return;
+      if (oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
+      for (const refusal of await listForeignRefusals(world.runCommand)) emit(refusalNote(refusal));
     },
+    keep: (signal) => rules.keep({ follow: world.followCommand, clock: world.clock, emit }, signal),
   };
 }
 
 interface StartRules {
   readonly backend: string;
   apply(parts: "closed" | "all", gatewayPort: number): Promise<void>;
+  keep(signal: AbortSignal): Promise<void>;
 }
 
 const OLD_FLOWS_LINGER: ImdsgateEvent = {
   kind: "rules-note",
   message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
 };
+
+function refusalNote({ chain, help }: ForeignRefusal): ImdsgateEvent {
+  return { kind: "rules-note", message: `the nftables chain ${chain} refuses redirected requests; this lets them in: ${help.join("; ")}` };
+}
 
 /** Runs `work` in the background until the stack is disposed of, and waits for its end then. */
 function keepRunning(stack: AsyncDisposableStack, work: (signal: AbortSignal) => Promise<void>): void {

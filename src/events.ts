@@ -9,6 +9,17 @@ export type ImdsgateEvent =
   | { readonly kind: "rules-chosen"; readonly backend: string; readonly reason: string }
   | { readonly kind: "rules-applied"; readonly backend: string; readonly parts: "closed" | "all" }
   | { readonly kind: "rules-note"; readonly message: string }
+  /** Somebody changed our rules, and they are back; `repairs` since the start, this one included. */
+  | {
+      readonly kind: "rules-repaired";
+      readonly backend: string;
+      readonly parts: "closed" | "all";
+      readonly found: string;
+      readonly repairs: number;
+    }
+  /** They are changed again and again: for `backOffMs` containers have no metadata at all. */
+  | { readonly kind: "rules-flapping"; readonly backend: string; readonly found: string; readonly backOffMs: number }
+  | { readonly kind: "rules-unkept"; readonly backend: string; readonly message: string }
   | { readonly kind: "host-facts"; readonly region: string; readonly account: string | undefined }
   | { readonly kind: "host-facts-missing"; readonly missing: "region" | "account"; readonly message: string }
   | { readonly kind: "runtime-connected"; readonly runtime: string; readonly workloads: number }
@@ -31,7 +42,13 @@ export type ImdsgateEvent =
   /** `leftMs` of those that are kept; undefined where none with an end are. */
   | { readonly kind: "base-credentials-failing"; readonly message: string; readonly leftMs: number | undefined }
   | ({ readonly kind: "role-refused" } & RoleRefusedFacts)
-  | { readonly kind: "connection-refused"; readonly address: string; readonly reason: "workload-limit" | "total-limit" }
+  /** `count` of them since the last one told; `address` is the last one's, since all unlisted ones are told together. */
+  | {
+      readonly kind: "connection-refused";
+      readonly address: string;
+      readonly reason: "workload-limit" | "total-limit";
+      readonly count: number;
+    }
   | { readonly kind: "bug"; readonly where: string; readonly message: string; readonly stack: string };
 
 /** Receives each event. It never throws and never blocks. */
@@ -73,6 +90,13 @@ export interface StsCallFacts {
   readonly sessionName: string;
   readonly outcome: "ok" | "denied" | "invalid" | "throttled" | "unavailable" | "base-refused" | "answer-bad";
   readonly purpose: "request" | "prefetch" | "renewal";
+  /**
+   * What the call was held back by, and for how long: the budget of all calls, the pause before another try, or the backoff after failed
+   * ones. Undefined and 0: by nothing.
+   */
+  readonly heldBy: "budget" | "retry" | "backoff" | undefined;
+  readonly heldMs: number;
+  /** From then on. */
   readonly durationMs: number;
   readonly accessKeyId: string | undefined;
   readonly message: string | undefined;

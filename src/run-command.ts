@@ -26,10 +26,10 @@ export interface RunningProgram {
   stop(): Promise<number | undefined>;
 }
 
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 5_000;
 
 /**
- * The one door to other programs: no shell, English messages, an end after 15 s, the system directories on PATH. execa is loaded at the
+ * The one door to other programs: no shell, English messages, an end after 5 s, the system directories on PATH. execa is loaded at the
  * first of them, since many a run of imdsgate needs none.
  */
 export const runCommand: RunCommand = async (program, args, input) => {
@@ -103,6 +103,35 @@ export async function startProgram(
     },
   };
 }
+
+/**
+ * Runs a program that goes on, hands over each line of its stdout, keeps none, and resolves when it has ended: by itself, or because
+ * `signal` aborted. However it went, that does not reject.
+ */
+export type FollowCommand = (
+  program: string,
+  args: readonly string[],
+  onLine: (line: string) => void,
+  signal: AbortSignal,
+) => Promise<void>;
+
+/** Without a shell, with `runCommand`'s environment. */
+export const followCommand: FollowCommand = async (program, args, onLine, signal) => {
+  const { execa } = await import("execa");
+  if (signal.aborted) return;
+  const child = execa(program, args, {
+    reject: false,
+    stdin: "ignore",
+    stderr: "ignore",
+    buffer: false,
+    env: { LC_ALL: "C", PATH: systemPath() },
+  });
+  createInterface({ input: child.stdout }).on("line", onLine);
+  const end = () => void child.kill();
+  signal.addEventListener("abort", end, { once: true });
+  await child;
+  signal.removeEventListener("abort", end);
+};
 
 /** What `runOnTerminal` is told. */
 export interface TerminalProgram {

@@ -11,7 +11,7 @@ import { awsSts } from "./credentials/sts.ts";
 import { dockerRuntime } from "./identity/docker.ts";
 import { type ProcessTable, procProcessTable } from "./identity/process-table.ts";
 import type { ContainerRuntime } from "./identity/runtime.ts";
-import { type RunCommand, runCommand } from "./run-command.ts";
+import { type FollowCommand, followCommand, type RunCommand, runCommand } from "./run-command.ts";
 
 /** Opens a connection. The stream emits `connect` or `error`; each side may end before the other. */
 export type Connect = (endpoint: Endpoint) => Duplex;
@@ -22,6 +22,7 @@ export interface World {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly runCommand: RunCommand;
+  readonly followCommand: FollowCommand;
   readonly connect: Connect;
   readonly processTable: ProcessTable;
   /** Undefined with `--runtime none`. */
@@ -37,6 +38,7 @@ export function createWorld(config: Config): World {
     clock: systemClock,
     random: () => randomBytes(4).readUInt32BE() / 2 ** 32,
     runCommand,
+    followCommand,
     connect: ({ host, port }) => net.connect({ host, port, allowHalfOpen: true, noDelay: true }),
     processTable: procProcessTable(config.procRoot),
     runtime: config.runtime === "docker" ? dockerRuntime(config.dockerSocket, systemClock) : undefined,

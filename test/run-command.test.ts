@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { type RunningProgram, runOnTerminal, startProgram } from "../src/run-command.ts";
+import { followCommand, type RunningProgram, runOnTerminal, startProgram } from "../src/run-command.ts";
 
 const LIMIT_MS = 10_000;
 
@@ -46,4 +46,19 @@ test("a program on the terminal learns by its stdin that it is to end", async ()
   const ended = runOnTerminal({ program: "sh", args: ["-c", "cat; exit 7"], signal: stop.signal });
   stop.abort();
   expect(await ended).toBe(7);
+});
+
+test("a program that is followed hands over each line of its stdout, and ends with the signal or by itself", async () => {
+  const stop = new AbortController();
+  onTestFinished(() => stop.abort());
+  const lines: string[] = [];
+  const onLine = (line: string) => {
+    lines.push(line);
+    if (line === "two") stop.abort();
+  };
+  await followCommand("sh", ["-c", "echo one; echo aside >&2; echo two; exec sleep 60"], onLine, stop.signal);
+  await followCommand("sh", ["-c", "echo late"], onLine, stop.signal);
+  await followCommand("sh", ["-c", "echo three; exit 3"], onLine, new AbortController().signal);
+  await followCommand("no-such-program-here", [], onLine, new AbortController().signal);
+  expect(lines).toEqual(["one", "two", "three"]);
 });

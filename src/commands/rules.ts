@@ -1,18 +1,22 @@
 import type { Argv } from "yargs";
+import { type Clock, sleep, systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config/config.ts";
-import { ImdsgateError } from "../errors.ts";
-import { createRules, type Rules, removeAllRules } from "../rules/rules.ts";
+import { hasCode, ImdsgateError } from "../errors.ts";
+import { differenceLine } from "../rules/rule-differences.ts";
+import { chainInWords } from "../rules/rule-words.ts";
+import { createRules, findRedirectPort, type Rules, removeAllRules } from "../rules/rules.ts";
 import { type RunCommand, runCommand } from "../run-command.ts";
 import type { Command, CommandIo } from "./command.ts";
 
 /** What `rules` is told on the command line; the settings among it go the way of `run`'s. */
 export interface RulesArguments {
-  readonly action: "show" | "apply" | "remove";
+  readonly action: "show" | "check" | "diff" | "apply" | "remove";
   readonly all: boolean;
+  readonly "dry-run"?: boolean;
   readonly [flag: string]: unknown;
 }
 
-/** `imdsgate rules show|apply|remove`: the kernel's rules without the gateway. */
+/** `imdsgate rules show|check|diff|apply|remove`: the kernel's rules without the gateway. */
 export const rulesCommand: Command<RulesArguments> = {
   builder: buildRules,
   run: runRules,
@@ -21,15 +25,16 @@ export const rulesCommand: Command<RulesArguments> = {
 function buildRules(yargs: Argv): Argv<RulesArguments> {
   return yargs
     .usage(
-      "imdsgate rules show|apply|remove\n\nThe kernel's rules without the gateway. Each action may be repeated: twice is the same as once.",
+      "imdsgate rules show|check|diff|apply|remove\n\nThe kernel's rules without the gateway. Each action may be repeated: twice is the same as once.",
     )
     .positional("action", {
-      choices: ["show", "apply", "remove"] as const,
+      choices: ["show", "check", "diff", "apply", "remove"] as const,
       demandOption: true,
       describe:
-        "show: print what would be loaded, as any user. apply: close the metadata service to containers; a redirect that stands is kept. remove: open it again",
+        "show: print the rules that stand, or what would be loaded where none do (as any user). check: exit 1, and say what differs, unless the kernel holds exactly what is wanted. diff: say what differs. apply: close the metadata service to containers; a redirect that stands is kept. remove: open it again",
     })
     .option("all", { type: "boolean", default: false, describe: "The redirect to the gateway too, not the closed part alone" })
+    .option("dry-run", { type: "boolean", default: false, describe: "apply: print what would be loaded, and change nothing" })
     .option("rules", { type: "string", requiresArg: true, describe: "BACKEND: auto, nftables or iptables [default: auto]" })
     .option("interface", {
       type: "string",
@@ -46,18 +51,21 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     .option("config", { type: "string", requiresArg: true, describe: "The file that imdsgate run is given" })
     .example("$0 rules show --all", "what imdsgate run would load here")
     .example("sudo $0 rules apply", "no metadata for any container until imdsgate runs; good before Docker starts")
+    .example("sudo $0 rules check --all", "is everything in the kernel as imdsgate run put it there?")
     .example("sudo $0 rules remove", "containers see the real metadata service again, and this host's role with it");
 }
 
 /** Does one action and gives the exit code. Throws CONFIG_INVALID and the RULES_* codes. */
-export async function runRules(args: RulesArguments, io: CommandIo, run: RunCommand = runCommand): Promise<number> {
-  if (args.action === "remove") return removeRules(io, run);
+export async function runRules(args: RulesArguments, io: CommandIo, run: RunCommand = runCommand, clock = systemClock): Promise<number> {
+  if (args.action === "remove") return removeRules(io, run, clock);
   // No listener is opened here, so none can be unprotected.
   const config = parseConfig({ flags: { ...args, "listen-unprotected": true }, environment: io.environment });
   const rules = await createRules(run, wishFrom(config), config.interfaces);
   io.err(`${rules.backend}: ${rules.reason}\n`);
   const wanted = { parts: args.all ? "all" : "closed", gatewayPort: portFrom(config) } as const;
-  return args.action === "show" ? showRules(rules, wanted, io) : applyRules(rules, await withStandingRedirect(rules, wanted, io), io);
+  if (args.action === "show") return showRules(rules, wanted, io);
+  if (args.action === "apply") return applyRules(rules, await withStandingRedirect(rules, wanted, io), io, args["dry-run"] === true);
+  return compareRules(rules, wanted, io, args.action);
 }
 
 interface Wanted {
@@ -66,8 +74,37 @@ interface Wanted {
 }
 
 async function showRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
-  io.out(await rules.render(parts, gatewayPort));
+  const standing = await standingOrUndefined(rules);
+  if (standing === undefined) io.err("What stands is for root's eyes: this is what would be loaded.\n");
+  for (const { backend, chains, text } of standing ?? []) {
+    io.out(`# ${backend} holds rules of imdsgate:\n${chains.map((chain) => `# - ${chainInWords(chain)}\n`).join("")}${text}`);
+  }
+  if (standing === undefined || standing.length === 0) io.out(await rules.render(parts, gatewayPort));
   return 0;
+}
+
+async function standingOrUndefined(rules: Rules): Promise<Awaited<ReturnType<Rules["standing"]>> | undefined> {
+  try {
+    return await rules.standing();
+  } catch (error) {
+    if (hasCode(error, "RULES_NOT_PERMITTED")) return undefined;
+    throw error;
+  }
+}
+
+/** A redirect that stands is held against all that belongs to it. */
+async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, action: "check" | "diff"): Promise<number> {
+  const compared = parts === "all" || (await rules.redirectPort()) !== undefined ? "all" : "closed";
+  const differences = await rules.differences(compared, gatewayPort);
+  const what = compared === "all" ? `all rules, for a gateway at port ${gatewayPort}` : "the closed part alone (--all: the redirect too)";
+  if (differences.length === 0) {
+    io.out(`The kernel holds exactly what is wanted: ${what}.\n`);
+    return 0;
+  }
+  io.out(differences.map((difference) => `${differenceLine(difference)}\n`).join(""));
+  const repair = compared === "all" ? "imdsgate rules apply --all" : "imdsgate rules apply";
+  io.err(`The kernel differs in ${differences.length} from what is wanted: ${what}. Repair: ${repair}\n`);
+  return action === "check" ? 1 : 0;
 }
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
@@ -81,7 +118,12 @@ async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo)
   return { parts: "all", gatewayPort: standing };
 }
 
-async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
+async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, isDryRun: boolean): Promise<number> {
+  if (isDryRun) {
+    io.out(await rules.render(parts, gatewayPort));
+    io.err("Nothing was changed (--dry-run).\n");
+    return 0;
+  }
   const oldFlows = await rules.apply(parts, gatewayPort);
   if (oldFlows === "no-conntrack-tool") {
     io.err('Connections that were open before end in silence: to end them at once, install the package "conntrack".\n');
@@ -94,11 +136,26 @@ async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Comm
   return 0;
 }
 
-async function removeRules(io: CommandIo, run: RunCommand): Promise<number> {
+/** Longer than a gateway that runs takes to put its rules back. */
+const KEPT_WITHIN_MS = 1_200;
+
+async function removeRules(io: CommandIo, run: RunCommand, clock: Clock): Promise<number> {
+  const hadRedirect = (await findRedirectPort(run)) !== undefined;
   const removed = await removeAllRules(run);
+  if (hadRedirect) {
+    await sleep(clock, KEPT_WITHIN_MS, io.signal);
+    if ((await findRedirectPort(run)) !== undefined) throw keptByGateway();
+  }
   const what = removed.length === 0 ? "There were no rules of imdsgate" : `The rules of imdsgate are gone (${removed.join(", ")})`;
   io.out(`${what}: containers reach the real metadata service, and with it the role of this host.\n`);
   return 0;
+}
+
+function keptByGateway(): ImdsgateError {
+  return new ImdsgateError(
+    "RULES_FAILED",
+    "The rules were taken out, and a gateway that runs has put them back. Stop it first, then: imdsgate rules remove",
+  );
 }
 
 /** `external` is for the gateway, whose rules another unit owns: that unit may well be this command. */

@@ -10,8 +10,8 @@ import { type BaseCredentialPlaces, loadBaseCredentials, noBaseCredentials } fro
 export interface BaseCredentialSource {
   /** At once while those that are kept have not ended. */
   current(): Promise<BaseCredentials>;
-  /** Others than `refused`, or the same ones loaded anew. */
-  renewed(refused: BaseCredentials): Promise<BaseCredentials>;
+  /** Others than `refused`, or the same ones loaded anew; undefined where they were loaded anew in the last 30 s, and are the same. */
+  renewed(refused: BaseCredentials): Promise<BaseCredentials | undefined>;
 }
 
 /** Kept, and loaded anew behind the scenes from 5 minutes before they end (docs/contract.md, S8), while `run` runs also unasked. */
@@ -52,6 +52,8 @@ class Keeper {
   #held: BaseCredentials | undefined;
   #flight: Promise<BaseCredentials> | undefined;
   #triedAt = Number.NEGATIVE_INFINITY;
+  /** When refused ones were last loaded anew: STS that refuses everybody must not make each call load them. */
+  #renewedAt = Number.NEGATIVE_INFINITY;
   #cancelTimer: Cancel = () => {};
 
   constructor(parts: BaseCredentialParts) {
@@ -66,8 +68,12 @@ class Keeper {
     return held;
   }
 
-  async renewed(refused: BaseCredentials): Promise<BaseCredentials> {
-    return this.#held && this.#held !== refused ? this.#held : await this.#load();
+  async renewed(refused: BaseCredentials): Promise<BaseCredentials | undefined> {
+    if (this.#held && this.#held !== refused) return this.#held;
+    const now = this.#parts.clock.now();
+    if (this.#flight === undefined && now < this.#renewedAt + RETRY_MS) return undefined;
+    this.#renewedAt = now;
+    return await this.#load();
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -132,7 +138,7 @@ class Keeper {
 }
 
 /** What `load` gives, waited for 5 s at most. Rejects with BASE_CREDENTIALS_UNAVAILABLE then, or when `signal` aborts. */
-export function baseInTime(load: () => Promise<BaseCredentials>, clock: Clock, signal: AbortSignal): Promise<BaseCredentials> {
+export function baseInTime<T>(load: () => Promise<T>, clock: Clock, signal: AbortSignal): Promise<T> {
   return withDeadline({ clock, ms: WAIT_MS, signal, late: () => noBaseCredentials(`none came within ${WAIT_MS / 1_000} s`) }, load);
 }
 

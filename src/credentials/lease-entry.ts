@@ -15,10 +15,16 @@ export interface LeaseEntry {
   flight: Promise<void> | undefined;
   /** Failed flights in a row. */
   failures: number;
+  /** When the last flight failed. */
+  failedAt: number;
   /** No flight begins before this time. */
   retryAt: number;
   /** When STS said no; undefined when its last word was another. */
   deniedAt: number | undefined;
+  /** How many requests wait for the flight. */
+  waiters: number;
+  /** Aborted when nobody needs the lease any more: a flight that waits for its turn ends. */
+  readonly dropped: AbortController;
   cancelTimer: Cancel;
 }
 
@@ -27,8 +33,8 @@ const DENIAL_MS = 60_000;
 
 /** The entry of a grant that nothing was done for yet. */
 export function newEntry(grant: Grant): LeaseEntry {
-  const nothing = { lease: undefined, jitter: 0, flight: undefined, failures: 0, retryAt: 0, deniedAt: undefined };
-  return { key: leaseKey(grant), grant, ...nothing, cancelTimer() {} };
+  const nothing = { lease: undefined, jitter: 0, flight: undefined, failures: 0, failedAt: 0, retryAt: 0, deniedAt: undefined };
+  return { key: leaseKey(grant), grant, ...nothing, waiters: 0, dropped: new AbortController(), cancelTimer() {} };
 }
 
 /** What may be done with the entry's lease; none at all is as good as an expired one. */
@@ -66,6 +72,7 @@ export function noteFailure(entry: LeaseEntry, error: unknown, now: number, rand
   if (hasCode(error, "HOST_FACTS_UNKNOWN")) return;
   const isDenied = error instanceof ImdsgateError && (error.code === "STS_DENIED" || error.code === "STS_INVALID");
   entry.failures += 1;
+  entry.failedAt = now;
   entry.deniedAt = isDenied ? now : undefined;
   entry.retryAt = now + (isDenied ? DENIAL_MS : backoffMs(entry.failures, random));
 }

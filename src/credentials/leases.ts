@@ -6,10 +6,12 @@ import { bugEvent, type Emit } from "../events.ts";
 import type { Grant } from "../policy/decide.ts";
 import { type LeaseOutcome, leaseKey } from "./lease.ts";
 import { type LeaseEntry, newEntry, nextFlightAt, noteFailure, noteLease, outcomeOf, stateOf } from "./lease-entry.ts";
-import type { Mint, MintPurpose } from "./mint.ts";
+import type { Held, Mint, MintCall, MintPurpose } from "./mint.ts";
+import type { StsBudget, Urgency } from "./sts-budget.ts";
 
 export interface LeasesParts {
   readonly mint: Mint;
+  readonly budget: StsBudget;
   readonly clock: Clock;
   readonly random: () => number;
   readonly emit: Emit;
@@ -18,7 +20,7 @@ export interface LeasesParts {
 /** How long a request waits for its first lease, and for a better one than a short one (docs/contract.md, N5, N3). */
 const COLD_HOLD_MS = 5_000;
 const SHORT_HOLD_MS = 400;
-/** A flight is three tries at most, none begun after five seconds (docs/contract.md, S9). */
+/** A flight is three tries at most, none begun five seconds after its first turn (docs/contract.md, S9). */
 const TRIES = 3;
 const TRY_BASE_MS = 100;
 const TRY_BUDGET_MS = 5_000;
@@ -51,7 +53,7 @@ export class Leases {
         await this.#renewInTime(entry);
         break;
       case "expired":
-        await this.#wait(this.#begin(entry, "request"), COLD_HOLD_MS);
+        await this.#wait(entry, this.#begin(entry, "request"), COLD_HOLD_MS);
         break;
     }
     return outcomeOf(entry, this.#now());
@@ -72,7 +74,9 @@ export class Leases {
   /** Forgets the lease for `grant`: it is renewed no more. */
   drop(grant: Grant): void {
     const key = leaseKey(grant);
-    this.#entries.get(key)?.cancelTimer();
+    const entry = this.#entries.get(key);
+    entry?.cancelTimer();
+    entry?.dropped.abort(new ImdsgateError("STS_UNAVAILABLE", "nobody needs this lease any more"));
     this.#entries.delete(key);
   }
 
@@ -82,7 +86,7 @@ export class Leases {
     for (const entry of this.#entries.values()) this.#schedule(entry);
     await aborted(signal);
     this.#isRunning = false;
-    this.#ended.abort();
+    this.#ended.abort(new ImdsgateError("STS_UNAVAILABLE", "imdsgate stops"));
     for (const entry of this.#entries.values()) entry.cancelTimer();
     await Promise.all([...this.#entries.values()].map(({ flight }) => flight));
   }
@@ -98,11 +102,14 @@ export class Leases {
   async #renewInTime(entry: LeaseEntry): Promise<void> {
     const isInVain = entry.flight !== undefined && entry.failures > 0;
     const flight = this.#begin(entry, "renewal");
-    if (!isInVain) await this.#wait(flight, SHORT_HOLD_MS);
+    if (!isInVain) await this.#wait(entry, flight, SHORT_HOLD_MS);
   }
 
-  async #wait(flight: Promise<void> | undefined, ms: number): Promise<void> {
-    if (flight !== undefined) await within(this.#parts.clock, ms, flight, undefined);
+  async #wait(entry: LeaseEntry, flight: Promise<void> | undefined, ms: number): Promise<void> {
+    if (flight === undefined) return;
+    entry.waiters += 1;
+    await within(this.#parts.clock, ms, flight, undefined);
+    entry.waiters -= 1;
   }
 
   /** The flight under way, or a new one; undefined while the last failure forbids one. */
@@ -119,18 +126,47 @@ export class Leases {
 
   async #fly(entry: LeaseEntry, purpose: MintPurpose): Promise<void> {
     const { mint, clock, random } = this.#parts;
-    const lastTryBefore = this.#now() + TRY_BUDGET_MS;
+    const call = this.#callFor(entry, purpose);
     for (let tries = 1; ; tries += 1) {
       try {
-        const lease = await mint(entry.grant, purpose, this.#ended.signal);
+        const lease = await mint(entry.grant, call);
         return noteLease(entry, lease, random());
       } catch (error) {
-        if (!isWorthRetrying(error) || tries === TRIES || this.#now() >= lastTryBefore || this.#ended.signal.aborted) {
+        if (!isWorthRetrying(error) || tries === TRIES || this.#now() >= call.lastTryBefore() || this.#isOver(entry)) {
           return this.#noteFailure(entry, error);
         }
       }
-      await sleep(clock, random() * TRY_BASE_MS * 2 ** (tries - 1), this.#ended.signal);
+      const pauseMs = random() * TRY_BASE_MS * 2 ** (tries - 1);
+      call.hold({ by: "retry", ms: pauseMs });
+      await sleep(clock, pauseMs, call.signal);
     }
+  }
+
+  #isOver(entry: LeaseEntry): boolean {
+    return this.#ended.signal.aborted || entry.dropped.signal.aborted;
+  }
+
+  /** What the calls of one flight have in common: their turns, by how urgent the entry is at that moment, and their end. */
+  #callFor(entry: LeaseEntry, purpose: MintPurpose): FlightCall {
+    const { budget } = this.#parts;
+    let held: Held | undefined = entry.failures === 0 ? undefined : { by: "backoff", ms: this.#now() - entry.failedAt };
+    let firstTurnAt: number | undefined;
+    return {
+      purpose,
+      signal: this.#ended.signal,
+      turn: async () => {
+        const signal = AbortSignal.any([this.#ended.signal, entry.dropped.signal]);
+        const waitedMs = await budget.turn(() => urgencyOf(entry, purpose, this.#now()), signal);
+        firstTurnAt ??= this.#now();
+        const before = held;
+        held = undefined;
+        return waitedMs > 0 ? { by: "budget", ms: waitedMs } : before;
+      },
+      hold: (by) => {
+        held = by;
+      },
+      lastTryBefore: () => (firstTurnAt ?? this.#now()) + TRY_BUDGET_MS,
+    };
   }
 
   #noteFailure(entry: LeaseEntry, error: unknown): void {
@@ -151,6 +187,18 @@ export class Leases {
   #now(): number {
     return this.#parts.clock.now();
   }
+}
+
+interface FlightCall extends MintCall {
+  /** Remembers what the next call was held back by. */
+  hold(by: Held): void;
+  lastTryBefore(): number;
+}
+
+/** What somebody waits for goes first, and a short lease, which somebody would. One who gave up waiting comes again soon. */
+function urgencyOf(entry: LeaseEntry, purpose: MintPurpose, now: number): Urgency {
+  if (entry.waiters > 0 || stateOf(entry, now) === "short") return "request";
+  return purpose === "renewal" ? "renewal" : "prefetch";
 }
 
 /** Whether the same question may have another answer in a moment. */

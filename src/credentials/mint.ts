@@ -10,8 +10,22 @@ import { answerProblem } from "./sts-answer.ts";
 
 export type MintPurpose = StsCallFacts["purpose"];
 
-/** Asks STS for a new lease. Rejects with STS_*, BASE_CREDENTIALS_UNAVAILABLE or HOST_FACTS_UNKNOWN. */
-export type Mint = (grant: Grant, purpose: MintPurpose, signal: AbortSignal) => Promise<Lease>;
+/** What a call was held back by, as the event tells it, and for how long. */
+export interface Held {
+  readonly by: "budget" | "retry" | "backoff";
+  readonly ms: number;
+}
+
+/** What its caller lends to a mint. */
+export interface MintCall {
+  readonly purpose: MintPurpose;
+  /** Waits for leave to make one call to STS, and tells what it was held back by; undefined: by nothing. Rejects when the call is not wanted any more. */
+  turn(): Promise<Held | undefined>;
+  readonly signal: AbortSignal;
+}
+
+/** Asks STS for a new lease, a turn for each call. Rejects with STS_*, BASE_CREDENTIALS_UNAVAILABLE or HOST_FACTS_UNKNOWN. */
+export type Mint = (grant: Grant, call: MintCall) => Promise<Lease>;
 
 export interface MintParts {
   readonly sts: Sts;
@@ -27,9 +41,9 @@ const ONE_HOUR_SECONDS = 3_600;
 /** Makes leases. Roles that STS gives no more than an hour are remembered, so that each costs one refused call (docs/contract.md, S1). */
 export function createMint(parts: MintParts): Mint {
   const oneHourRoles = new Set<string>();
-  return async (grant, purpose, signal) => {
+  return async (grant, call) => {
     const region = regionOf(parts.hostFacts());
-    const mintFor = (durationSeconds: number) => assume(parts, { request: requestFor(grant, durationSeconds), region, purpose, signal });
+    const mintFor = (durationSeconds: number) => assume(parts, { request: requestFor(grant, durationSeconds), region, ...call });
     const isCapped = oneHourRoles.has(grant.role.arn);
     try {
       return await mintFor(isCapped ? Math.min(grant.durationSeconds, ONE_HOUR_SECONDS) : grant.durationSeconds);
@@ -46,31 +60,50 @@ function regionOf({ region }: HostFacts): string {
   throw new ImdsgateError("HOST_FACTS_UNKNOWN", "the Region is not known yet, so STS can not be asked; set --region or check --upstream");
 }
 
-interface Ask {
+interface Ask extends MintCall {
   readonly request: AssumeRoleRequest;
   readonly region: string;
-  readonly purpose: MintPurpose;
-  readonly signal: AbortSignal;
 }
 
 function isTooLong(error: unknown): boolean {
   return hasCode(error, "STS_INVALID") && /exceeds the 1 hour session limit|MaxSessionDuration/.test(error.message);
 }
 
-/** Asks once; where STS refuses our own credentials they are loaded anew and it is asked once more (docs/contract.md, S8). */
+/**
+ * Asks once; where STS refuses our own credentials, it is asked once more with others, or with the same loaded anew (docs/contract.md, S8).
+ */
 async function assume(parts: MintParts, ask: Ask): Promise<Lease> {
-  let used: BaseCredentials | undefined;
-  const askWith = (load: () => Promise<BaseCredentials>) =>
-    told(parts, ask, async () => {
-      used = await baseInTime(load, parts.clock, ask.signal);
-      return await callSts(parts, ask, used);
-    });
+  const base = await loadTold(parts, ask, parts.base.current);
   try {
-    return await askWith(() => parts.base.current());
+    return await callTold(parts, ask, base);
   } catch (error) {
-    const refused = used;
-    if (!refused || !hasCode(error, "STS_BASE_REFUSED")) throw error;
-    return await askWith(() => parts.base.renewed(refused));
+    if (!hasCode(error, "STS_BASE_REFUSED")) throw error;
+    const renewed = await loadTold(parts, ask, () => parts.base.renewed(base));
+    if (renewed === undefined) throw error;
+    return await callTold(parts, ask, renewed);
+  }
+}
+
+/** A call that can not be made for want of credentials is told as one that failed. */
+async function loadTold<T>(parts: MintParts, ask: Ask, load: () => Promise<T>): Promise<T> {
+  const tell = teller(parts, ask, undefined);
+  try {
+    return await baseInTime(load, parts.clock, ask.signal);
+  } catch (error) {
+    tell({ error });
+    throw error;
+  }
+}
+
+async function callTold(parts: MintParts, ask: Ask, base: BaseCredentials): Promise<Lease> {
+  const tell = teller(parts, ask, await ask.turn());
+  try {
+    const lease = await callSts(parts, ask, base);
+    tell({ lease });
+    return lease;
+  } catch (error) {
+    tell({ error });
+    throw error;
   }
 }
 
@@ -93,23 +126,18 @@ async function callSts({ sts, clock }: MintParts, { request, region, signal }: A
 }
 
 /**
- * Tells each call and how it ended; one that could not be made for want of credentials is told as unavailable, one that a stop cut
- * short is not told. Nor is one for want of a Region: the event host-facts-missing tells that, and each request may bring one.
+ * Tells from now on to the end of one call, and how it ended; not one that a stop cut short. Nor one for want of a Region: the event
+ * host-facts-missing tells that, and each request may bring one.
  */
-async function told({ clock, emit }: MintParts, { request, purpose, signal }: Ask, act: () => Promise<Lease>): Promise<Lease> {
+function teller({ clock, emit }: MintParts, { request, purpose, signal }: Ask, held: Held | undefined) {
   const startedAt = clock.now();
-  const tell = (outcome: StsCallFacts["outcome"], accessKeyId: string | undefined, message: string | undefined) => {
-    const { roleArn, sessionName } = request;
-    emit({ kind: "sts-call", roleArn, sessionName, outcome, purpose, durationMs: clock.now() - startedAt, accessKeyId, message });
+  const { roleArn, sessionName } = request;
+  return ({ lease, error }: { readonly lease?: Lease; readonly error?: unknown }): void => {
+    const facts = { roleArn, sessionName, purpose, heldBy: held?.by, heldMs: held?.ms ?? 0, durationMs: clock.now() - startedAt };
+    if (lease) emit({ kind: "sts-call", ...facts, outcome: "ok", accessKeyId: lease.accessKeyId, message: undefined });
+    if (!(error instanceof ImdsgateError) || signal.aborted) return;
+    emit({ kind: "sts-call", ...facts, outcome: OUTCOMES[error.code] ?? "unavailable", accessKeyId: undefined, message: error.message });
   };
-  try {
-    const lease = await act();
-    tell("ok", lease.accessKeyId, undefined);
-    return lease;
-  } catch (error) {
-    if (error instanceof ImdsgateError && !signal.aborted) tell(OUTCOMES[error.code] ?? "unavailable", undefined, error.message);
-    throw error;
-  }
 }
 
 const OUTCOMES: Partial<Record<ErrorCode, StsCallFacts["outcome"]>> = {

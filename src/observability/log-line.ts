@@ -48,7 +48,7 @@ type OtherEvent = Exclude<ImdsgateEvent, { kind: "vend" | "refuse" | "serve" | "
 function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): LogLine {
   switch (event.kind) {
     case "sts-call": {
-      const { outcome, roleArn, sessionName, purpose, durationMs, accessKeyId, message } = event;
+      const { outcome, roleArn, sessionName, purpose, heldBy, heldMs, durationMs, accessKeyId, message } = event;
       return line(outcome === "ok" ? "info" : "warn", `AssumeRole ${roleArn}: ${message ?? outcome}`, {
         ...name,
         "imdsgate.role_arn": roleArn,
@@ -56,6 +56,7 @@ function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): L
         "imdsgate.access_key_id": accessKeyId,
         "imdsgate.purpose": purpose,
         "imdsgate.outcome": outcome,
+        ...(heldBy === undefined ? {} : { "imdsgate.held_by": heldBy, "imdsgate.held_ms": Math.round(heldMs) }),
         duration_ms: durationMs,
       });
     }
@@ -88,6 +89,9 @@ function levelOf({ kind }: PlainEvent): LogLine["level"] {
     "config-warning",
     "base-credentials-failing",
     "role-refused",
+    "rules-repaired",
+    "rules-flapping",
+    "rules-unkept",
   ].includes(kind);
   return isTrouble ? "warn" : "info";
 }
@@ -106,6 +110,12 @@ function sentenceFor(event: PlainEvent): string {
       return event.parts === "all" ? "the redirect is in the kernel" : "containers reach no IMDS until the gateway listens";
     case "rules-note":
       return event.message;
+    case "rules-repaired":
+      return `somebody changed the rules; they are back (${event.found})`;
+    case "rules-flapping":
+      return `somebody changes the rules again and again: containers reach no IMDS for ${event.backOffMs / 1_000} s (${event.found})`;
+    case "rules-unkept":
+      return `the rules cannot be kept: ${event.message}`;
     case "host-facts":
       return `this host is in ${event.region}${event.account === undefined ? "" : `, account ${event.account}`}`;
     case "host-facts-missing":
@@ -125,7 +135,9 @@ function sentenceFor(event: PlainEvent): string {
     case "role-refused":
       return `${event.callerArn ?? "imdsgate"} may not assume ${event.roleArn}; its trust policy lacks: ${event.trustStatements}. ${event.hint}`;
     case "connection-refused":
-      return `a connection from ${event.address} was closed: ${event.reason}`;
+      return event.count === 1
+        ? `a connection from ${event.address} was closed: ${event.reason}`
+        : `${event.count} connections were closed, the last one from ${event.address}: ${event.reason}`;
   }
 }
 

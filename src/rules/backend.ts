@@ -1,6 +1,14 @@
+import type { ListedChain, RuleDifference } from "./rule-differences.ts";
 import type { RuleSet } from "./rule-set.ts";
 
 export type BackendName = "nftables" | "iptables-nft" | "iptables-legacy";
+
+/** What a tool lists of ours. */
+export interface StandingRules {
+  /** In the tool's own syntax; empty where nothing of ours stands. */
+  readonly text: string;
+  readonly chains: readonly ListedChain[];
+}
 
 /** One tool's way of putting a rule set into the kernel. */
 export interface Backend {
@@ -11,6 +19,10 @@ export interface Backend {
   remove(): Promise<boolean>;
   /** The port that a redirect of ours leads to; undefined where none stands. Throws like `apply`. */
   redirectPort(): Promise<number | undefined>;
+  /** What of ours is in the kernel. Throws like `apply`. */
+  standing(): Promise<StandingRules>;
+  /** What the kernel lacks or has too much of for `ruleSet`; undefined: for nothing of ours. Throws like `apply`. */
+  differences(ruleSet: RuleSet | undefined): Promise<readonly RuleDifference[]>;
   /** The text that `apply` would load on a host that has none of our rules, for people to read. */
   render(ruleSet: RuleSet): string;
 }

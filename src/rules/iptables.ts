@@ -1,8 +1,10 @@
 import type { RunCommand } from "../run-command.ts";
 import { absentParts, deleteLeftovers } from "./added-tables.ts";
-import type { Backend } from "./backend.ts";
+import type { Backend, StandingRules } from "./backend.ts";
+import { chainsInDump, chainsInScript } from "./iptables-chains.ts";
 import { parseDump } from "./iptables-dump.ts";
 import { addedMark, CHAIN, NOTHING_PRESENT, type Present, presentIn, removalScript } from "./iptables-present.ts";
+import { ruleDifferences } from "./rule-differences.ts";
 import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
 import { runTool } from "./tool.ts";
 import { tryEach } from "./try-each.ts";
@@ -82,19 +84,29 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
   const tool = (family: Family, what: string) => `${program.replace(/^iptables/, family.program)}-${what}`;
 
   async function restore(family: Family, input: string): Promise<void> {
-    await runTool(run, { program: tool(family, "restore"), args: ["--noflush", "-w", "5"], input });
+    await runTool(run, { program: tool(family, "restore"), args: ["--noflush", "-w", "3"], input });
   }
-  async function readPresent(family: Family): Promise<Present> {
-    return presentIn(parseDump(await runTool(run, { program: tool(family, "save"), args: [] })));
+  const save = (family: Family) => runTool(run, { program: tool(family, "save"), args: [] });
+  const readPresent = async (family: Family) => presentIn(parseDump(await save(family)));
+  /** What we added, for as long as we live: the rule that carries the mark may be taken away by others. */
+  const remembered = new Map<Family["name"], readonly string[]>();
+  /** A look is to be cheap: it takes the families of the last `apply`. */
+  let families: readonly Family[] | undefined;
+  async function standingIn(family: Family): Promise<StandingRules> {
+    const text = await save(family);
+    const chains = chainsInDump(text, family.name);
+    return { text: chains.length === 0 ? "" : `# ${tool(family, "save")}\n${ownLines(text)}`, chains };
   }
 
   return {
     name: `iptables-${variant}`,
     async apply(ruleSet) {
-      for (const family of await listFamilies(run)) {
+      families = await listFamilies(run);
+      for (const family of families) {
         const present = await readPresent(family);
         const absent = variant === "nft" ? await absentParts(run, family.name) : [];
-        const added = [...new Set([...present.added, ...absent])].sort();
+        const added = [...new Set([...present.added, ...absent, ...(remembered.get(family.name) ?? [])])].sort();
+        remembered.set(family.name, added);
         await restore(family, iptablesScript(ruleSet, family, { ...present, added }));
       }
     },
@@ -106,6 +118,7 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
         if (script === undefined) return;
         wasThere = true;
         await restore(family, script);
+        remembered.delete(family.name);
         if (variant === "nft") await deleteLeftovers(run, family.name, present.added);
       });
       return wasThere;
@@ -117,9 +130,28 @@ export function iptablesBackend(run: RunCommand, variant: "nft" | "legacy", prog
       }
       return undefined;
     },
+    async standing() {
+      const found = await Promise.all((await listFamilies(run)).map(standingIn));
+      return { text: found.map(({ text }) => text).join(""), chains: found.flatMap(({ chains }) => chains) };
+    },
+    async differences(ruleSet) {
+      const looked = families ?? (await listFamilies(run));
+      const found = await Promise.all(looked.map(standingIn));
+      const wanted = ruleSet === undefined ? [] : looked.flatMap((family) => chainsInScript(iptablesScript(ruleSet, family), family.name));
+      return ruleDifferences(
+        wanted,
+        found.flatMap(({ chains }) => chains),
+      );
+    },
     render: (ruleSet) =>
-      FAMILIES.map((family) => `# ${tool(family, "restore")} --noflush -w 5\n${iptablesScript(ruleSet, family)}`).join("\n"),
+      FAMILIES.map((family) => `# ${tool(family, "restore")} --noflush -w 3\n${iptablesScript(ruleSet, family)}`).join("\n"),
   };
+}
+
+/** The lines of a dump that are ours, under their tables. */
+function ownLines(dump: string): string {
+  const lines = dump.split("\n").filter((line) => line.startsWith("*") || line === "COMMIT" || line.includes(CHAIN));
+  return `${lines.join("\n")}\n`.replace(/^\*\S+\nCOMMIT\n/gm, "").replace(/ \[\d+:\d+\]/g, "");
 }
 
 /** A kernel without IPv6 has no ip6tables, and no packets that would need it. */

@@ -1,13 +1,18 @@
+import type { Clock } from "../clock.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
+import type { Emit } from "../events.ts";
 import { isInterfacePattern } from "../interface-name.ts";
-import type { RunCommand } from "../run-command.ts";
-import type { Backend, BackendName } from "./backend.ts";
+import type { FollowCommand, RunCommand } from "../run-command.ts";
+import type { Backend, BackendName, StandingRules } from "./backend.ts";
 import { chooseBackend, type RulesProbe, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
 import { iptablesBackend } from "./iptables.ts";
+import { keepRules } from "./keeper.ts";
 import { nftablesBackend } from "./nftables.ts";
 import { probeRules } from "./probe.ts";
+import { ruleChanges } from "./rule-changes.ts";
+import type { RuleDifference } from "./rule-differences.ts";
 import type { RuleSet } from "./rule-set.ts";
 import { tryEach } from "./try-each.ts";
 
@@ -27,6 +32,19 @@ export interface Rules {
   remove(): Promise<readonly BackendName[]>;
   /** The port that a redirect of ours leads to now, whichever backend put it in; undefined where none is found. It never rejects. */
   redirectPort(): Promise<number | undefined>;
+  /** What the kernel lacks or has too much of, rules of ours in another backend included. Throws like `apply`. */
+  differences(parts: RuleSet["parts"], gatewayPort: number): Promise<readonly RuleDifference[]>;
+  /** What stands of ours, by backend; none where there is nothing. Throws like `apply`. */
+  standing(): Promise<readonly (StandingRules & { readonly backend: BackendName })[]>;
+  /** Keeps in what `apply` put in last, until `signal` aborts; before the first `apply` that is nothing. It never rejects. */
+  keep(tools: KeeperTools, signal: AbortSignal): Promise<void>;
+}
+
+/** What `keep` needs besides: how it hears of changes, and whom it tells. */
+interface KeeperTools {
+  readonly follow: FollowCommand;
+  readonly clock: Clock;
+  readonly emit: Emit;
 }
 
 /**
@@ -46,29 +64,52 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
     return { parts, gatewayPort, uplinkInterfaces, workloadInterfaces: interfaces };
   }
 
+  let applied: RuleSet | undefined;
+  const others = () => backendsOf(run, probe).filter((other) => other.name !== chosen.name);
+
   return {
     backend: chosen.name,
     reason,
     async apply(parts, gatewayPort) {
-      await chosen.apply(await ruleSetOf(parts, gatewayPort));
+      const ruleSet = await ruleSetOf(parts, gatewayPort);
+      await chosen.apply(ruleSet);
+      applied = ruleSet;
       // Only now, so that at no moment neither of the two stands.
-      const others = backendsOf(run, probe).filter((other) => other.name !== chosen.name);
-      await tryEach(others, removeIfPermitted);
+      await tryEach(others(), removeIfPermitted);
       return endOldFlows(run);
     },
     async render(parts, gatewayPort) {
       return chosen.render(await ruleSetOf(parts, gatewayPort));
     },
     remove: () => removeFrom(backendsOf(run, probe)),
-    async redirectPort() {
-      for (const backend of backendsOf(run, probe)) {
-        // A tool that cannot look is no reason to leave containers open; putting the rules in tells what is wrong with it.
-        const port = await backend.redirectPort().catch(() => undefined);
-        if (port !== undefined) return port;
+    redirectPort: () => redirectPortIn(backendsOf(run, probe)),
+    async differences(parts, gatewayPort) {
+      const found = [...(await chosen.differences(await ruleSetOf(parts, gatewayPort)))];
+      for (const other of others()) found.push(...((await ifPermitted(() => other.differences(undefined))) ?? []));
+      return found;
+    },
+    async standing() {
+      const found = [{ backend: chosen.name, ...(await chosen.standing()) }];
+      for (const other of others()) {
+        const standing = await ifPermitted(() => other.standing());
+        if (standing !== undefined) found.push({ backend: other.name, ...standing });
       }
-      return undefined;
+      return found.filter(({ chains }) => chains.length > 0);
+    },
+    async keep(tools, signal) {
+      if (applied !== undefined) await keepApplied(applied, tools, signal);
     },
   };
+
+  function keepApplied(wanted: RuleSet, { follow, clock, emit }: KeeperTools, signal: AbortSignal): Promise<void> {
+    async function putIn(parts: RuleSet["parts"]): Promise<void> {
+      await chosen.apply(parts === "closed" ? { ...wanted, parts } : wanted);
+      // What was opened while the way was open must not go on.
+      await endOldFlows(run);
+    }
+    const watch = ruleChanges(chosen.name, follow, clock);
+    return keepRules({ backend: chosen.name, look: () => chosen.differences(wanted), putIn, watch, clock, emit }, signal);
+  }
 }
 
 /**
@@ -79,6 +120,20 @@ export async function removeAllRules(run: RunCommand): Promise<readonly BackendN
   return removeFrom(backendsOf(run, await probeRules(run)));
 }
 
+/** As `Rules.redirectPort`, for a host whose backend is not chosen. */
+export async function findRedirectPort(run: RunCommand): Promise<number | undefined> {
+  return redirectPortIn(backendsOf(run, await probeRules(run)));
+}
+
+async function redirectPortIn(backends: readonly Backend[]): Promise<number | undefined> {
+  for (const backend of backends) {
+    // A tool that cannot look is no reason to leave containers open; putting the rules in tells what is wrong with it.
+    const port = await backend.redirectPort().catch(() => undefined);
+    if (port !== undefined) return port;
+  }
+  return undefined;
+}
+
 async function removeFrom(backends: readonly Backend[]): Promise<readonly BackendName[]> {
   const removed: BackendName[] = [];
   await tryEach(backends, async (backend) => {
@@ -87,12 +142,17 @@ async function removeFrom(backends: readonly Backend[]): Promise<readonly Backen
   return removed;
 }
 
-/** With CAP_NET_ADMIN alone iptables-legacy may not be looked into; then it was not us who put anything there. */
 async function removeIfPermitted(backend: Backend): Promise<void> {
+  await ifPermitted(() => backend.remove());
+}
+
+/** With CAP_NET_ADMIN alone iptables-legacy may not be looked into; then it was not us who put anything there. */
+async function ifPermitted<T>(act: () => Promise<T>): Promise<T | undefined> {
   try {
-    await backend.remove();
+    return await act();
   } catch (error) {
-    if (!hasCode(error, "RULES_NOT_PERMITTED")) throw error;
+    if (hasCode(error, "RULES_NOT_PERMITTED")) return undefined;
+    throw error;
   }
 }
 

@@ -171,6 +171,18 @@ describe("our own credentials", () => {
     expect(timesAsked()).toBe(2);
   });
 
+  test("that STS goes on refusing are loaded anew every half minute, and not at each refusal", async () => {
+    const { base, clock, timesAsked } = startBase();
+    const refused = await base.current();
+    expect(await base.renewed(refused)).toBe(refused);
+    await pass(clock, 29_999);
+    expect(await base.renewed(refused)).toBeUndefined();
+    expect(timesAsked()).toBe(2);
+    await pass(clock, 1);
+    expect(await base.renewed(refused)).toBe(refused);
+    expect(timesAsked()).toBe(3);
+  });
+
   test("are waited for ten seconds at most", async () => {
     const { base, clock } = startBase(() => new Promise(() => {}));
     const asked = base.current().catch((error: unknown) => error);

@@ -159,9 +159,20 @@ describe("the end of leases", () => {
   test("one that is dropped while STS is asked does not come back", async () => {
     const { clock, sts, leases } = startLeases();
     leases.prefetch(grantOf());
+    await pass(clock, 0);
     leases.drop(grantOf());
     await pass(clock, HOUR);
     expect(sts.calls).toHaveLength(1);
+  });
+
+  test("one that is dropped while it waits for its turn asks nothing of STS", async () => {
+    const { clock, sts, leases, events } = startLeases();
+    for (let role = 0; role < 50; role += 1) leases.prefetch(grantOf({ roleName: `role-${role}` }));
+    leases.prefetch(grantOf({ roleName: "gone" }));
+    leases.drop(grantOf({ roleName: "gone" }));
+    await pass(clock, 10_000);
+    expect(sts.calls.map(({ request }) => request.roleArn)).not.toContain(grantOf({ roleName: "gone" }).role.arn);
+    expect(eventsOf(events, "sts-call")).toHaveLength(50);
   });
 
   test("a stop ends calls and timers, and what is fresh is still served", async () => {

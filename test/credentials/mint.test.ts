@@ -9,7 +9,14 @@ import { BASE, BASE_REFUSED, DENIED, eventsOf, grantOf, pass, requestOf, scripte
 const TOO_LONG = new ImdsgateError("STS_INVALID", "ValidationError: The requested DurationSeconds exceeds the 1 hour session limit");
 const RENEWED: BaseCredentials = { ...BASE, accessKeyId: "AKIARENEWEDRENEWED00" };
 
-function startMint({ region }: { readonly region: string | undefined } = { region: "eu-central-1" }) {
+interface Wanted {
+  readonly region?: string;
+  readonly isRegionKnown?: boolean;
+  /** What there is in the place of refused credentials. */
+  readonly others?: BaseCredentials | undefined;
+}
+
+function startMint({ region = "eu-central-1", isRegionKnown = true, others }: Wanted = { others: RENEWED }) {
   const clock = handMovedClock();
   const sts = scriptedSts(clock);
   const events: ImdsgateEvent[] = [];
@@ -18,13 +25,21 @@ function startMint({ region }: { readonly region: string | undefined } = { regio
     current: async () => BASE,
     async renewed(refused: BaseCredentials) {
       refusedBases.push(refused);
-      return RENEWED;
+      return others;
     },
   };
-  const hostFacts = () => ({ region, partition: "aws", account: undefined });
+  const hostFacts = () => ({ region: isRegionKnown ? region : undefined, partition: "aws", account: undefined });
   const mint = createMint({ sts, base, hostFacts, clock, emit: (event) => events.push(event) });
   const ended = new AbortController();
-  return { clock, sts, events, refusedBases, ended, mint: (grant = grantOf()) => mint(grant, "request", ended.signal) };
+  const held = undefined;
+  return {
+    clock,
+    sts,
+    events,
+    refusedBases,
+    ended,
+    mint: (grant = grantOf()) => mint(grant, { purpose: "request", turn: async () => held, signal: ended.signal }),
+  };
 }
 
 describe("minting a lease", () => {
@@ -48,6 +63,8 @@ describe("minting a lease", () => {
         sessionName: request.sessionName,
         outcome: "ok",
         purpose: "request",
+        heldBy: undefined,
+        heldMs: 0,
         durationMs: 0,
         accessKeyId: "ASIA0000000000000001",
         message: undefined,
@@ -77,7 +94,7 @@ describe("minting a lease", () => {
   });
 
   test("needs to know the Region, and calls nothing a call without it", async () => {
-    const { sts, events, mint } = startMint({ region: undefined });
+    const { sts, events, mint } = startMint({ isRegionKnown: false });
     await expect(mint()).rejects.toMatchObject({ code: "HOST_FACTS_UNKNOWN" });
     expect([sts.calls, events]).toEqual([[], []]);
   });
@@ -132,6 +149,14 @@ describe("credentials of our own that STS refuses", () => {
     sts.always = BASE_REFUSED;
     await expect(mint()).rejects.toBe(BASE_REFUSED);
     expect(sts.calls).toHaveLength(2);
+  });
+
+  test("are not tried again while there are no others", async () => {
+    const { sts, refusedBases, mint } = startMint({ others: undefined });
+    sts.always = BASE_REFUSED;
+    await expect(mint()).rejects.toBe(BASE_REFUSED);
+    expect(refusedBases).toEqual([BASE]);
+    expect(sts.calls).toHaveLength(1);
   });
 
   test("are not the reason of a denial", async () => {

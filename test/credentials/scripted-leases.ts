@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest";
 import { Leases } from "../../src/credentials/leases.ts";
 import { createMint } from "../../src/credentials/mint.ts";
+import { createStsBudget } from "../../src/credentials/sts-budget.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { BASE, grantOf, MINUTE, type ScriptedSts, scriptedSts } from "./scripted.ts";
@@ -19,7 +20,7 @@ export function startLeases({ jitter = 0.5, isRunning = true, isRegionKnown = tr
   const tellRegion = () => {
     region = "eu-central-1";
   };
-  const leases = new Leases({ mint, clock, random: () => jitter, emit });
+  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random: () => jitter, emit });
   const stopping = new AbortController();
   const run = isRunning ? leases.run(stopping.signal) : Promise.resolve();
   const stop = async () => {

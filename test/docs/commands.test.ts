@@ -29,7 +29,7 @@ test("the actions of rules that the pages name exist", () => {
   const named = new Set(
     CODE.flatMap((code) => [...code.matchAll(/imdsgate rules ([a-z|]+)/g)].flatMap(([, words = ""]) => words.split("|"))),
   );
-  expect([...named].sort()).toEqual(["apply", "remove", "show"]);
+  expect([...named].sort()).toEqual(["apply", "check", "diff", "remove", "show"]);
   for (const action of named) expect(help.rules).toContain(`"${action}"`);
 });
 

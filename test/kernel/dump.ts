@@ -11,6 +11,18 @@ export async function dumpRules(host: Namespace): Promise<string> {
   return [`# nft\n${withoutCounters(nft)}`, ...saved.map((text, index) => `# ${programs[index]}\n${tablesOf(text)}`)].join("\n");
 }
 
+/**
+ * The same in an order that does not tell which table was made first. nft 1.0.6 shows the target of an iptables redirect in one of the two
+ * families only, in which depends on that order too; iptables-save has both.
+ */
+export async function rulesText(host: Namespace): Promise<string> {
+  const parts = (await dumpRules(host)).split(/^(?=table |# )/m).map((part) => part.replace(/^(\t\ttcp dport 80 counter) .*$/gm, "$1"));
+  return parts
+    .map((part) => part.trim())
+    .sort()
+    .join("\n");
+}
+
 /** `-s` leaves out the counters of rules, but those of iptables-nft keep theirs in some versions. */
 function withoutCounters(text: string): string {
   return text.replace(/ packets \d+ bytes \d+/g, "");

@@ -2,7 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { type RunCommand, runCommand } from "../../src/run-command.ts";
+import { type FollowCommand, followCommand, type RunCommand, runCommand } from "../../src/run-command.ts";
 import type { Ask } from "./agent.ts";
 
 /** A network namespace of its own, with an agent inside. */
@@ -11,6 +11,8 @@ export interface Namespace {
   readonly pid: number;
   /** Runs a program inside, as `RunCommand` does outside. */
   readonly run: RunCommand;
+  /** Runs a program inside that goes on, as `FollowCommand` does outside. */
+  readonly follow: FollowCommand;
   /** Runs a program inside and gives its stdout; throws what it said when it fails. */
   readonly sh: (program: string, args: readonly string[], input?: string) => Promise<string>;
   /** What the agent answers. */
@@ -54,6 +56,10 @@ async function startAgent(prefix: readonly string[]): Promise<Namespace> {
   return {
     pid,
     run,
+    follow(command, commandArgs, onLine, signal) {
+      const [nsenter = "", ...rest] = [...entering(pid), command, ...commandArgs];
+      return followCommand(nsenter, rest, onLine, signal);
+    },
     ask,
     async sh(command, commandArgs, input) {
       const { exitCode, stdout, stderr } = await run(command, commandArgs, input);

@@ -1,6 +1,7 @@
 import { expect, onTestFinished, test } from "vitest";
-import { runRules } from "../../src/commands/rules.ts";
+import { type RulesArguments, runRules } from "../../src/commands/rules.ts";
 import { dumpRules } from "./dump.ts";
+import { startKept } from "./kept-host.ts";
 import { startHostNamespace } from "./namespace.ts";
 
 /** A host with an uplink, and `imdsgate rules …` on it: exit code, stdout, stderr. */
@@ -8,7 +9,7 @@ async function startHost() {
   const host = await startHostNamespace();
   onTestFinished(() => host[Symbol.asyncDispose]());
   await host.sh("ip", ["-batch", "-"], "link add ens5 type veth peer name far\nlink set ens5 up\nroute add default dev ens5\n");
-  const rules = async (action: "show" | "apply" | "remove", flags: Readonly<Record<string, unknown>> = {}) => {
+  const rules = async (action: RulesArguments["action"], flags: Readonly<Record<string, unknown>> = {}) => {
     const said = { out: "", err: "" };
     const io = {
       out: (text: string) => {
@@ -93,6 +94,112 @@ test("show prints what apply loads, with this host's uplink, and changes nothing
   const applied = await dumpRules(host);
   await host.sh("nft", ["-f", "-"], shown.out);
   expect(await dumpRules(host)).toBe(applied);
+});
+
+test.for<{ backend: string; flags: Record<string, unknown>; damage: readonly string[]; found: readonly string[] }>([
+  {
+    backend: "nftables",
+    flags: { rules: "nftables" },
+    damage: ["nft", "delete chain inet imdsgate prerouting; insert rule inet imdsgate-closed forward accept"],
+    found: [
+      "- missing    inet imdsgate prerouting: type nat hook prerouting priority -110; policy accept;",
+      '- missing    inet imdsgate prerouting: iifname "lo" return',
+      '- missing    inet imdsgate prerouting: iifname "ens5" return',
+      "- missing    inet imdsgate prerouting: ip daddr 169.254.169.254 tcp dport 80 counter redirect to :18169",
+      "- missing    inet imdsgate prerouting: ip6 daddr fd00:ec2::254 tcp dport 80 counter redirect to :18169",
+      "+ foreign    inet imdsgate-closed forward: accept",
+    ],
+  },
+  {
+    backend: "iptables",
+    flags: { rules: "iptables" },
+    damage: ["iptables-nft", "-t", "nat", "-I", "PREROUTING", "-p", "tcp", "-j", "ACCEPT"],
+    found: ["+ foreign    ip nat PREROUTING: -p tcp -j ACCEPT"],
+  },
+])("check and diff tell in $backend what differs, and only check fails for it", async ({ flags, damage, found }) => {
+  const { host, rules } = await startHost();
+  const all = { ...flags, all: true };
+  await rules("apply", all);
+  const intact = "The kernel holds exactly what is wanted: all rules, for a gateway at port 18169.\n";
+  expect(await rules("check", all)).toMatchObject({ exitCode: 0, out: intact });
+  // The redirect that stands says that all is meant.
+  expect(await rules("check", flags)).toMatchObject({ exitCode: 0, out: intact });
+  expect(await rules("diff", flags)).toMatchObject({ exitCode: 0, out: intact });
+
+  const [program = "", ...args] = damage;
+  await host.sh(program, args);
+  const out = `${found.join("\n")}\n`;
+  const checked = await rules("check", all);
+  expect(checked).toMatchObject({ exitCode: 1, out });
+  expect(checked.err.split("\n")[1]).toBe(
+    `The kernel differs in ${found.length} from what is wanted: all rules, for a gateway at port 18169. Repair: imdsgate rules apply --all`,
+  );
+  expect(await rules("diff", all)).toMatchObject({ exitCode: 0, out });
+  // Other settings want other rules.
+  expect((await rules("check", { ...all, listen: ["0.0.0.0:8111"] })).exitCode).toBe(1);
+});
+
+test("check tells of the closed part that is missing, and of what another backend left", async () => {
+  const { host, rules } = await startHost();
+  const nothing = await rules("check");
+  expect([nothing.exitCode, nothing.out.split("\n").length]).toEqual([1, 13]);
+  await rules("apply");
+  expect(await rules("check")).toMatchObject({
+    exitCode: 0,
+    out: "The kernel holds exactly what is wanted: the closed part alone (--all: the redirect too).\n",
+  });
+  await host.sh("iptables-nft", ["-t", "mangle", "-N", "IMDSGATE-OLD"]);
+  expect(await rules("check")).toMatchObject({ exitCode: 1, out: "+ foreign    ip mangle IMDSGATE-OLD: (an empty chain)\n" });
+});
+
+test("show prints what stands, in words and as the tool lists it", async () => {
+  const { host, rules } = await startHost();
+  await rules("apply", { all: true });
+  const listed = await host.sh("nft", ["-s", "list", "ruleset"]);
+  const shown = (await rules("show")).out;
+  expect(shown.replace(listed, "")).toBe(`# nftables holds rules of imdsgate:
+# - inet imdsgate prerouting: hands what containers ask of the metadata addresses to the gateway at port 18169
+# - inet imdsgate forward: drops what is on its way to the metadata addresses
+# - inet imdsgate input: lets only redirected connections into the gateway's port
+# - inet imdsgate-closed forward: drops what is on its way to the metadata addresses
+`);
+  await rules("apply", { rules: "iptables" });
+  expect((await rules("show")).out.split("\n").slice(0, 9)).toEqual([
+    "# iptables-nft holds rules of imdsgate:",
+    "# - ip mangle INPUT: calls IMDSGATE-IN",
+    "# - ip mangle FORWARD: calls IMDSGATE-FWD",
+    "# - ip mangle IMDSGATE-FWD: drops what is on its way to the metadata addresses",
+    "# - ip mangle IMDSGATE-IN: lets only redirected connections into the gateway's port",
+    "# - ip filter INPUT: calls IMDSGATE-IN",
+    "# - ip filter IMDSGATE-IN: lets redirected connections in, whatever else this host refuses",
+    "# - ip nat PREROUTING: calls IMDSGATE-PRE",
+    "# - ip nat IMDSGATE-PRE: hands what containers ask of the metadata addresses to the gateway at port 18169",
+  ]);
+});
+
+test("apply --dry-run prints what apply loads, and changes nothing", async () => {
+  const { host, rules } = await startHost();
+  const before = await dumpRules(host);
+  const tried = await rules("apply", { all: true, "dry-run": true });
+  expect([tried.exitCode, tried.err]).toEqual([0, `${OWN_TABLE}Nothing was changed (--dry-run).\n`]);
+  expect(await dumpRules(host)).toBe(before);
+  await rules("apply", { all: true });
+  const applied = await dumpRules(host);
+  await host.sh("nft", ["-f", "-"], tried.out);
+  expect(await dumpRules(host)).toBe(applied);
+  expect((await rules("apply", { "dry-run": true })).out).toBe(tried.out);
+});
+
+test("remove says so where a gateway that runs puts the rules back", async () => {
+  const { host, rules } = await startHost();
+  const kept = await startKept(host, "nftables");
+  onTestFinished(kept.stop);
+  await expect(rules("remove")).rejects.toMatchObject({
+    code: "RULES_FAILED",
+    message: "The rules were taken out, and a gateway that runs has put them back. Stop it first, then: imdsgate rules remove",
+  });
+  await kept.stop();
+  expect((await rules("remove")).out).toBe(`The rules of imdsgate are gone (nftables): ${GONE}`);
 });
 
 test.for([

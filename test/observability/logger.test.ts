@@ -102,6 +102,9 @@ test("every kind of event has a sentence", () => {
     { kind: "rules-chosen", backend: "nftables", reason: "it is there" },
     { kind: "rules-applied", backend: "nftables", parts: "closed" },
     { kind: "rules-note", message: "note" },
+    { kind: "rules-repaired", backend: "nftables", parts: "all", found: "missing in a: b", repairs: 1 },
+    { kind: "rules-flapping", backend: "nftables", found: "missing in a: b", backOffMs: 30_000 },
+    { kind: "rules-unkept", backend: "nftables", message: "nft is gone" },
     { kind: "host-facts", region: "eu-west-1", account: undefined },
     { kind: "host-facts-missing", missing: "region", message: "no answer" },
     { kind: "runtime-connected", runtime: "docker", workloads: 2 },
@@ -120,6 +123,8 @@ test("every kind of event has a sentence", () => {
       sessionName: "s",
       outcome: "ok",
       purpose: "request",
+      heldBy: "budget",
+      heldMs: 80.4,
       durationMs: 1,
       accessKeyId: "ASIA",
       message: undefined,
@@ -128,7 +133,8 @@ test("every kind of event has a sentence", () => {
     { kind: "base-credentials-failing", message: "none", leftMs: undefined },
     { kind: "base-credentials-failing", message: "none", leftMs: 119_001 },
     { kind: "role-refused", roleArn: "arn", callerArn: undefined, trustStatements: "[{}]", identityStatement: undefined, hint: "Look." },
-    { kind: "connection-refused", address: "172.17.0.2", reason: "total-limit" },
+    { kind: "connection-refused", address: "172.17.0.2", reason: "total-limit", count: 1 },
+    { kind: "connection-refused", address: "172.17.0.2", reason: "workload-limit", count: 9_000 },
     { kind: "bug", where: "gateway", message: "oops", stack: "at x" },
   ];
   const sentences = events.map((event) => logLineFor(event).message);
@@ -139,6 +145,9 @@ test("every kind of event has a sentence", () => {
     "rules by nftables: it is there",
     "containers reach no IMDS until the gateway listens",
     "note",
+    "somebody changed the rules; they are back (missing in a: b)",
+    "somebody changes the rules again and again: containers reach no IMDS for 30 s (missing in a: b)",
+    "the rules cannot be kept: nft is gone",
     "this host is in eu-west-1",
     "the region of this host is not known yet: no answer",
     "docker is listed: 2 containers",
@@ -157,6 +166,7 @@ test("every kind of event has a sentence", () => {
     "imdsgate's own credentials end in 120 s: none",
     "imdsgate may not assume arn; its trust policy lacks: [{}]. Look.",
     "a connection from 172.17.0.2 was closed: total-limit",
+    "9000 connections were closed, the last one from 172.17.0.2: workload-limit",
     "a bug in gateway: oops",
   ]);
 });

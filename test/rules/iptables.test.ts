@@ -107,7 +107,7 @@ describe("the iptables backend", () => {
       "iptables-nft-save": { stdout: SAVED },
       "nft -j list tables ip": { stdout: NFT_TABLES },
       "nft -j list chains ip": { stdout: NFT_CHAINS },
-      "iptables-nft-restore --noflush -w 5": {},
+      "iptables-nft-restore --noflush -w 3": {},
     });
     await iptablesBackend(run, "nft").apply(ALL);
     const old = {
@@ -116,7 +116,7 @@ describe("the iptables backend", () => {
       nat: "-D PREROUTING -d 169.254.169.254/32 -j IMDSGATE-PRE\n",
     };
     const mark = '-m comment --comment "imdsgate added: mangle mangle/FORWARD mangle/INPUT nat" ';
-    expect(calls.at(-1)).toBe(`iptables-nft-restore --noflush -w 5\n${expected(ADDRESSES.ip, { redirect: REDIRECT, mark, old })}`);
+    expect(calls.at(-1)).toBe(`iptables-nft-restore --noflush -w 3\n${expected(ADDRESSES.ip, { redirect: REDIRECT, mark, old })}`);
   });
 
   test("remembers in a comment which tables and chains it added", async () => {
@@ -125,11 +125,31 @@ describe("the iptables backend", () => {
       "iptables-nft-save": {},
       "nft -j list tables ip": { stdout: JSON.stringify({ nftables: [{ table: { family: "ip", name: "filter" } }] }) },
       "nft -j list chains ip": { stdout: '{"nftables": []}' },
-      "iptables-nft-restore --noflush -w 5": {},
+      "iptables-nft-restore --noflush -w 3": {},
     });
     await iptablesBackend(run, "nft").apply(ALL);
     const mark = '-m comment --comment "imdsgate added: filter/INPUT mangle mangle/FORWARD mangle/INPUT nat nat/PREROUTING" ';
-    expect(calls.at(-1)).toBe(`iptables-nft-restore --noflush -w 5\n${expected(ADDRESSES.ip, { redirect: REDIRECT, mark })}`);
+    expect(calls.at(-1)).toBe(`iptables-nft-restore --noflush -w 3\n${expected(ADDRESSES.ip, { redirect: REDIRECT, mark })}`);
+  });
+
+  test("remembers what it added also when somebody takes the comment away", async () => {
+    const { run, calls } = scriptedRun({
+      ...NO_IPV6,
+      "iptables-nft-save": { stdout: SAVED },
+      "nft -j list tables ip": { stdout: NFT_TABLES },
+      "nft -j list chains ip": { stdout: NFT_CHAINS },
+      "iptables-nft-restore --noflush -w 3": {},
+    });
+    let saved = SAVED;
+    const backend = iptablesBackend(async (program, args, input) => {
+      const result = await run(program, args, input);
+      return program === "iptables-nft-save" ? { ...result, stdout: saved } : result;
+    }, "nft");
+    await backend.apply(ALL);
+    saved = "";
+    await backend.apply(ALL);
+    const mark = '-m comment --comment "imdsgate added: mangle mangle/FORWARD mangle/INPUT nat" ';
+    expect(calls.at(-1)).toBe(`iptables-nft-restore --noflush -w 3\n${expected(ADDRESSES.ip, { redirect: REDIRECT, mark })}`);
   });
 
   test("loads both families, and leaves nft alone, where the variant is legacy", async () => {
@@ -137,16 +157,16 @@ describe("the iptables backend", () => {
       "test -e /proc/net/if_inet6": {},
       "iptables-save": {},
       "ip6tables-save": {},
-      "iptables-restore --noflush -w 5": {},
-      "ip6tables-restore --noflush -w 5": {},
+      "iptables-restore --noflush -w 3": {},
+      "ip6tables-restore --noflush -w 3": {},
     });
     await iptablesBackend(run, "legacy", "iptables").apply(ALL);
     expect(calls).toEqual([
       "test -e /proc/net/if_inet6",
       "iptables-save",
-      `iptables-restore --noflush -w 5\n${expected(ADDRESSES.ip, { redirect: REDIRECT })}`,
+      `iptables-restore --noflush -w 3\n${expected(ADDRESSES.ip, { redirect: REDIRECT })}`,
       "ip6tables-save",
-      `ip6tables-restore --noflush -w 5\n${expected(ADDRESSES.ip6, { redirect: REDIRECT })}`,
+      `ip6tables-restore --noflush -w 3\n${expected(ADDRESSES.ip6, { redirect: REDIRECT })}`,
     ]);
   });
 
@@ -154,7 +174,7 @@ describe("the iptables backend", () => {
     const { run } = scriptedRun({
       "test -e /proc/net/if_inet6": {},
       "iptables-legacy-save": {},
-      "iptables-legacy-restore --noflush -w 5": {},
+      "iptables-legacy-restore --noflush -w 3": {},
     });
     await expect(iptablesBackend(run, "legacy").apply(ALL)).rejects.toMatchObject({
       code: "RULES_TOOL_MISSING",
@@ -167,10 +187,10 @@ describe("the iptables backend", () => {
     const { run, calls } = scriptedRun({
       ...NO_IPV6,
       "iptables-legacy-save": { stdout: SAVED },
-      "iptables-legacy-restore --noflush -w 5": {},
+      "iptables-legacy-restore --noflush -w 3": {},
     });
     expect(await iptablesBackend(run, "legacy").remove()).toBe(true);
-    expect(calls.at(-1)).toBe(`iptables-legacy-restore --noflush -w 5
+    expect(calls.at(-1)).toBe(`iptables-legacy-restore --noflush -w 3
 *nat
 -D PREROUTING -d 169.254.169.254/32 -j IMDSGATE-PRE
 -F IMDSGATE-PRE

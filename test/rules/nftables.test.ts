@@ -19,9 +19,21 @@ const CLOSED_CHAINS = `  chain forward {
     iifname != "lo" ip6 daddr fd00:ec2::254 counter drop
   }
 }
+table inet imdsgate-closed {
+  chain forward {
+    type filter hook forward priority filter - 10; policy accept;
+    ip daddr 169.254.169.254 counter drop
+    ip6 daddr fd00:ec2::254 counter drop
+  }
+}
 `;
 
-const HEAD = "add table inet imdsgate\ndelete table inet imdsgate\ntable inet imdsgate {\n";
+const HEAD = `add table inet imdsgate
+delete table inet imdsgate
+add table inet imdsgate-closed
+delete table inet imdsgate-closed
+table inet imdsgate {
+`;
 
 describe("the text for nft", () => {
   test("redirects from every interface but loopback and the uplinks", () => {
@@ -75,12 +87,28 @@ describe("the nftables backend", () => {
     expect(calls).toEqual(["nft list tables"]);
   });
 
-  test("removes its table alone", async () => {
+  test.for([
+    { there: ["imdsgate", "imdsgate-closed"], script: "delete table inet imdsgate\ndelete table inet imdsgate-closed\n" },
+    { there: ["imdsgate-closed"], script: "delete table inet imdsgate-closed\n" },
+    { there: ["imdsgate"], script: "delete table inet imdsgate\n" },
+  ])("removes its tables alone, in one transaction: $there", async ({ there, script }) => {
     const { run, calls } = scriptedRun({
-      "nft list tables": { stdout: "table ip nat\ntable inet imdsgate\n" },
-      "nft delete table inet imdsgate": {},
+      "nft list tables": { stdout: `table ip nat\n${there.map((name) => `table inet ${name}\n`).join("")}` },
+      "nft -f -": {},
     });
     expect(await nftablesBackend(run).remove()).toBe(true);
-    expect(calls).toEqual(["nft list tables", "nft delete table inet imdsgate"]);
+    expect(calls).toEqual(["nft list tables", `nft -f -\n${script}`]);
+  });
+
+  test("a table that is not there holds nothing; one that cannot be listed is a failure", async () => {
+    const absent = { exitCode: 1, stderr: "Error: No such file or directory\nlist table inet imdsgate\n" };
+    const answers = { "nft -s list table inet imdsgate": absent, "nft -s list table inet imdsgate-closed": absent };
+    expect(await nftablesBackend(scriptedRun(answers).run).standing()).toEqual({ text: "", chains: [] });
+    expect(await nftablesBackend(scriptedRun(answers).run).differences(undefined)).toEqual([]);
+    expect((await nftablesBackend(scriptedRun(answers).run).differences({ ...ALL, parts: "closed" })).length).toBe(12);
+    const denied = { exitCode: 1, stderr: "Operation not permitted (you must be root)\n" };
+    await expect(
+      nftablesBackend(scriptedRun({ ...answers, "nft -s list table inet imdsgate": denied }).run).standing(),
+    ).rejects.toMatchObject({ code: "RULES_NOT_PERMITTED" });
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { nftScript } from "../../src/rules/nftables.ts";
 import { createRules, removeAllRules } from "../../src/rules/rules.ts";
+import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { type Answer, scriptedRun } from "./scripted-run.ts";
 
 const NFT_SCRIPT_CLOSED = nftScript({ parts: "closed", gatewayPort: 18169, uplinkInterfaces: ["ens5"], workloadInterfaces: ["br-*"] });
@@ -33,6 +34,36 @@ describe("the rules of a host", () => {
     ]);
   });
 
+  test("what is put back is what was applied last, and connections from the time between are ended", async () => {
+    const absent: Answer = { exitCode: 1, stderr: "Error: No such file or directory\n" };
+    const { run, calls } = scriptedRun({
+      ...HOST,
+      "nft -s list table inet imdsgate": absent,
+      "nft -s list table inet imdsgate-closed": absent,
+    });
+    const rules = await createRules(run, "auto", ["br-*"]);
+    await rules.apply("closed", 18169);
+    const before = calls.length;
+    const ending = new AbortController();
+    const untilAborted = () => new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve(), { once: true }));
+    const emit = () => ending.abort();
+    await rules.keep({ follow: untilAborted, clock: handMovedClock(), emit }, ending.signal);
+    expect(calls.slice(before)).toEqual([
+      "nft -s list table inet imdsgate",
+      "nft -s list table inet imdsgate-closed",
+      `nft -f -\n${NFT_SCRIPT_CLOSED}`,
+      "conntrack -D -f ipv4 --orig-dst 169.254.169.254",
+    ]);
+  });
+
+  test("nothing is kept where nothing was applied", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const rules = await createRules(run, "auto", []);
+    const before = calls.length;
+    await rules.keep({ follow: () => Promise.resolve(), clock: handMovedClock(), emit: () => {} }, new AbortController().signal);
+    expect(calls.slice(before)).toEqual([]);
+  });
+
   test("with CAP_NET_ADMIN alone, where iptables-legacy may not be looked into, nftables still does its work", async () => {
     const { run } = scriptedRun({ ...HOST, "iptables-legacy-save": DENIED });
     const rules = await createRules(run, "auto", []);
@@ -54,14 +85,14 @@ describe("the rules of a host", () => {
       "iptables-nft -V": { stdout: "iptables v1.8.9 (nf_tables)\n" },
       "iptables-nft-save": { exitCode: 1, stderr: "iptables-nft-save: broken\n" },
       "iptables-legacy-save": { stdout: ours },
-      "iptables-legacy-restore --noflush -w 5": {},
+      "iptables-legacy-restore --noflush -w 3": {},
     });
     const rules = await createRules(run, "auto", []);
     await expect(rules.remove()).rejects.toThrow('"nft: broken"');
     await expect(removeAllRules(run)).rejects.toThrow('"nft: broken"');
     await expect(rules.apply("closed", 18169)).rejects.toThrow('"iptables-nft-save: broken"');
     const removals = calls.filter((call) => call.startsWith("iptables-legacy-restore"));
-    expect(removals).toEqual(Array(3).fill(`iptables-legacy-restore --noflush -w 5\n${removal}`));
+    expect(removals).toEqual(Array(3).fill(`iptables-legacy-restore --noflush -w 3\n${removal}`));
   });
 
   test("a family that is broken keeps nothing in of the other", async () => {
@@ -72,10 +103,10 @@ describe("the rules of a host", () => {
       "nft list tables": {},
       "iptables-legacy-save": { exitCode: 1, stderr: "broken\n" },
       "ip6tables-legacy-save": { stdout: ours },
-      "ip6tables-legacy-restore --noflush -w 5": {},
+      "ip6tables-legacy-restore --noflush -w 3": {},
     });
     await expect(removeAllRules(run)).rejects.toMatchObject({ code: "RULES_FAILED" });
-    expect(calls.at(-1)).toBe("ip6tables-legacy-restore --noflush -w 5\n*nat\n-F IMDSGATE-PRE\n-X IMDSGATE-PRE\nCOMMIT\n");
+    expect(calls.at(-1)).toBe("ip6tables-legacy-restore --noflush -w 3\n*nat\n-F IMDSGATE-PRE\n-X IMDSGATE-PRE\nCOMMIT\n");
   });
 
   test("a redirect that stands is found in the backend that holds it, also past one that cannot be looked at", async () => {
@@ -85,7 +116,7 @@ describe("the rules of a host", () => {
       (await createRules(scriptedRun({ ...HOST, "nft list tables": {}, ...answers }).run, "auto", [])).redirectPort();
     const table =
       "table inet imdsgate {\n\tchain prerouting {\n\t\tip daddr 169.254.169.254 tcp dport 80 counter redirect to :8222\n\t}\n}\n";
-    const inTable = { "nft list tables": { stdout: "table inet imdsgate\n" }, "nft list table inet imdsgate": { stdout: table } };
+    const inTable = { "nft list tables": { stdout: "table inet imdsgate\n" }, "nft -s list table inet imdsgate": { stdout: table } };
     expect([
       await portWith({}),
       await portWith(inTable),

@@ -1,0 +1,174 @@
+import { expect, onTestFinished, test } from "vitest";
+import type { ImdsgateEvent } from "../../src/events.ts";
+import { keepRules } from "../../src/rules/keeper.ts";
+import type { RuleDifference } from "../../src/rules/rule-differences.ts";
+import { handMovedClock } from "../support/hand-moved-clock.ts";
+
+const REDIRECT: RuleDifference = { kind: "missing", part: "redirect", chain: "pre", rule: "redirect to :1" };
+const DROP: RuleDifference = { kind: "missing", part: "closed", chain: "fwd", rule: "drop" };
+
+/** A keeper over a kernel of which `now.missing` tells the state; `put` what was put in. */
+function startKeeper(first: readonly RuleDifference[] = []) {
+  const clock = handMovedClock(0);
+  const ending = new AbortController();
+  const now = { missing: first, lookFails: false, putFails: false, duringLook: () => {} };
+  const put: string[] = [];
+  const events: ImdsgateEvent[] = [];
+  let change = () => {};
+  const kept = keepRules(
+    {
+      backend: "nftables",
+      look() {
+        const seen = now.missing;
+        now.duringLook();
+        return now.lookFails ? Promise.reject(new Error("nft: no")) : Promise.resolve(seen);
+      },
+      putIn(parts) {
+        if (now.putFails) return Promise.reject(new Error("nft: busy"));
+        put.push(parts);
+        now.missing = parts === "all" ? [] : [REDIRECT];
+        return Promise.resolve();
+      },
+      watch(onChange, signal) {
+        change = onChange;
+        return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+      },
+      clock,
+      emit: (event) => events.push(event),
+    },
+    ending.signal,
+  );
+  const settle = async () => {
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  };
+  async function stop(): Promise<void> {
+    ending.abort();
+    await kept;
+  }
+  onTestFinished(stop);
+  return {
+    now,
+    put,
+    events,
+    stop,
+    settle,
+    async damage(missing: readonly RuleDifference[]) {
+      now.missing = missing;
+      change();
+      await settle();
+    },
+    async advance(ms: number) {
+      clock.advance(ms);
+      await settle();
+    },
+    untilNext: clock.untilNext,
+  };
+}
+
+const repaired = (parts: "all" | "closed", found: string, repairs: number) => ({
+  kind: "rules-repaired",
+  backend: "nftables",
+  parts,
+  found,
+  repairs,
+});
+
+test("what is missing when it begins is put in at once", async () => {
+  const keeper = startKeeper([REDIRECT]);
+  await keeper.settle();
+  expect(keeper.events).toEqual([repaired("all", "missing in pre: redirect to :1", 1)]);
+});
+
+test("each change is set right, counted and told", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  await keeper.damage([REDIRECT]);
+  await keeper.damage([DROP]);
+  await keeper.damage([]);
+  expect(keeper.put).toEqual(["all", "all"]);
+  expect(keeper.events).toEqual([repaired("all", "missing in pre: redirect to :1", 1), repaired("all", "missing in fwd: drop", 2)]);
+});
+
+test("it looks every 30 s although nothing changes", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  keeper.now.missing = [DROP];
+  await keeper.advance(29_999);
+  expect(keeper.put).toEqual([]);
+  await keeper.advance(1);
+  expect(keeper.put).toEqual(["all"]);
+});
+
+test("a change during a look is not lost", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  keeper.now.duringLook = () => {
+    keeper.now.duringLook = () => {};
+    void keeper.damage([DROP]);
+  };
+  await keeper.damage([]);
+  expect(keeper.put).toEqual(["all"]);
+});
+
+test("a fight ends in the closed part, an alarm and 30 s without the redirect; then it tries again", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  for (let k = 0; k < 6; k++) await keeper.damage([REDIRECT]);
+  expect(keeper.put).toEqual(["all", "all", "all", "all", "all", "closed"]);
+  expect(keeper.events.slice(5)).toEqual([
+    { kind: "rules-flapping", backend: "nftables", found: "missing in pre: redirect to :1", backOffMs: 30_000 },
+    repaired("closed", "missing in pre: redirect to :1", 6),
+  ]);
+  await keeper.damage([REDIRECT, DROP]);
+  expect(keeper.put.length).toBe(6);
+  await keeper.advance(5_000);
+  expect(keeper.put.slice(6)).toEqual(["closed"]);
+  await keeper.advance(24_999);
+  expect(keeper.put.slice(7)).toEqual([]);
+  await keeper.advance(1);
+  expect(keeper.put.slice(7)).toEqual(["all"]);
+});
+
+test("a tool that fails is told once, and tried again until it works", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  keeper.now.lookFails = true;
+  await keeper.damage([DROP]);
+  for (let k = 0; k < 3; k++) await keeper.advance(200);
+  expect(keeper.events).toEqual([{ kind: "rules-unkept", backend: "nftables", message: "nft: no" }]);
+  Object.assign(keeper.now, { lookFails: false, putFails: true });
+  await keeper.advance(200);
+  await keeper.advance(200);
+  Object.assign(keeper.now, { putFails: false });
+  await keeper.advance(200);
+  expect(keeper.events.slice(1)).toEqual([
+    { kind: "rules-unkept", backend: "nftables", message: "nft: busy" },
+    repaired("all", "missing in fwd: drop", 1),
+  ]);
+});
+
+test("a tool that lists our rules in other words is believed at the start, and only then", async () => {
+  const [asked, listed] = [
+    { ...DROP, rule: "tcp dport 80 drop" },
+    { ...DROP, kind: "foreign" as const, rule: "tcp dport http drop" },
+  ];
+  const keeper = startKeeper([asked, listed]);
+  await keeper.settle();
+  expect([keeper.put, keeper.events]).toEqual([
+    [],
+    [{ kind: "rules-note", message: "nftables lists the rules in words of its own; they are kept as it lists them" }],
+  ]);
+  await keeper.damage([asked, listed, REDIRECT]);
+  await keeper.damage([DROP, { ...listed, rule: "udp drop" }]);
+  expect(keeper.events.slice(1)).toEqual([
+    repaired("all", "missing in pre: redirect to :1", 1),
+    repaired("all", "missing in fwd: drop; foreign in fwd: udp drop", 2),
+  ]);
+});
+
+test("it ends when it is told to, with no timer left and the rules as they are", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  await keeper.stop();
+  expect([keeper.untilNext(), keeper.put]).toEqual([undefined, []]);
+});
