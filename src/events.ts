@@ -91,12 +91,13 @@ export interface StsCallFacts {
   readonly outcome: "ok" | "denied" | "invalid" | "throttled" | "unavailable" | "base-refused" | "answer-bad";
   readonly purpose: "request" | "prefetch" | "renewal";
   /**
-   * What the call was held back by, and for how long: the budget of all calls, the pause before another try, or the backoff after failed
-   * ones. Undefined and 0: by nothing.
+   * How long the call was held back before it was made, in milliseconds, and for what: the `budget` of calls that all leases share, the
+   * pause before another try of the same (`retry`), or the `backoff` after failed ones, a minute after a denial. Where it waited twice,
+   * both times together by the name of the longer. 0 and undefined: it was made at once.
    */
-  readonly heldBy: "budget" | "retry" | "backoff" | undefined;
-  readonly heldMs: number;
-  /** From then on. */
+  readonly waitedMs: number;
+  readonly waitedFor: "budget" | "retry" | "backoff" | undefined;
+  /** Of the call itself. */
   readonly durationMs: number;
   readonly accessKeyId: string | undefined;
   readonly message: string | undefined;

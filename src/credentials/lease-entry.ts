@@ -2,7 +2,9 @@ import type { Cancel } from "../clock.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Grant } from "../policy/decide.ts";
 import { backoffMs } from "./backoff.ts";
+import type { Flight } from "./flight.ts";
 import { type Lease, type LeaseOutcome, type LeaseState, leaseKey, leaseState, renewalAt } from "./lease.ts";
+import type { Urgency } from "./sts-budget.ts";
 
 /** All that is known of one key. Its lease is served under this key alone. Times in milliseconds since the epoch. */
 export interface LeaseEntry {
@@ -11,20 +13,17 @@ export interface LeaseEntry {
   lease: Lease | undefined;
   /** The lease's place in the spread of renewals: a number in [0, 1). */
   jitter: number;
-  /** The one call under way, retries included; it never rejects. */
-  flight: Promise<void> | undefined;
+  /** The one under way. */
+  flight: Flight | undefined;
+  /** Requests that wait for it and have no lease to be served meanwhile. */
+  waiters: number;
   /** Failed flights in a row. */
   failures: number;
-  /** When the last flight failed. */
-  failedAt: number;
-  /** No flight begins before this time. */
+  /** No flight begins before this time, which is `backoffMs` after the last one failed. */
   retryAt: number;
+  backoffMs: number;
   /** When STS said no; undefined when its last word was another. */
   deniedAt: number | undefined;
-  /** How many requests wait for the flight. */
-  waiters: number;
-  /** Aborted when nobody needs the lease any more: a flight that waits for its turn ends. */
-  readonly dropped: AbortController;
   cancelTimer: Cancel;
 }
 
@@ -33,13 +32,38 @@ const DENIAL_MS = 60_000;
 
 /** The entry of a grant that nothing was done for yet. */
 export function newEntry(grant: Grant): LeaseEntry {
-  const nothing = { lease: undefined, jitter: 0, flight: undefined, failures: 0, failedAt: 0, retryAt: 0, deniedAt: undefined };
-  return { key: leaseKey(grant), grant, ...nothing, waiters: 0, dropped: new AbortController(), cancelTimer() {} };
+  const nothing = {
+    lease: undefined,
+    jitter: 0,
+    flight: undefined,
+    waiters: 0,
+    failures: 0,
+    retryAt: 0,
+    backoffMs: 0,
+    deniedAt: undefined,
+  };
+  return { key: leaseKey(grant), grant, ...nothing, cancelTimer() {} };
 }
 
 /** What may be done with the entry's lease; none at all is as good as an expired one. */
 export function stateOf(entry: LeaseEntry, now: number): LeaseState {
   return entry.lease ? leaseState(entry.lease, now, paceOf(entry)) : "expired";
+}
+
+/**
+ * How much the entry's flight is wanted at `now`. None waits for ever: a renewal rises within minutes, when its lease is short, and a
+ * prefetch as soon as it is asked for.
+ */
+export function urgencyOf(entry: LeaseEntry, now: number): Urgency {
+  if (entry.waiters > 0) return "request";
+  switch (stateOf(entry, now)) {
+    case "short":
+      return "short";
+    case "expired":
+      return "prefetch";
+    default:
+      return "renewal";
+  }
 }
 
 /** What a request gets at `now`. */
@@ -61,6 +85,7 @@ export function noteLease(entry: LeaseEntry, lease: Lease, jitter: number): void
   entry.jitter = jitter;
   entry.failures = 0;
   entry.retryAt = 0;
+  entry.backoffMs = 0;
   entry.deniedAt = undefined;
 }
 
@@ -72,9 +97,9 @@ export function noteFailure(entry: LeaseEntry, error: unknown, now: number, rand
   if (hasCode(error, "HOST_FACTS_UNKNOWN")) return;
   const isDenied = error instanceof ImdsgateError && (error.code === "STS_DENIED" || error.code === "STS_INVALID");
   entry.failures += 1;
-  entry.failedAt = now;
   entry.deniedAt = isDenied ? now : undefined;
-  entry.retryAt = now + (isDenied ? DENIAL_MS : backoffMs(entry.failures, random));
+  entry.backoffMs = isDenied ? DENIAL_MS : backoffMs(entry.failures, random);
+  entry.retryAt = now + entry.backoffMs;
 }
 
 function paceOf({ grant, jitter }: LeaseEntry) {

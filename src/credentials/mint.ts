@@ -10,17 +10,18 @@ import { answerProblem } from "./sts-answer.ts";
 
 export type MintPurpose = StsCallFacts["purpose"];
 
-/** What a call was held back by, as the event tells it, and for how long. */
-export interface Held {
-  readonly by: "budget" | "retry" | "backoff";
+/** How long a call was held back before it was made, in whole milliseconds, and by what, as the event tells it. */
+export interface Wait {
+  readonly for: NonNullable<StsCallFacts["waitedFor"]>;
   readonly ms: number;
 }
 
 /** What its caller lends to a mint. */
 export interface MintCall {
   readonly purpose: MintPurpose;
-  /** Waits for leave to make one call to STS, and tells what it was held back by; undefined: by nothing. Rejects when the call is not wanted any more. */
-  turn(): Promise<Held | undefined>;
+  /** Waits for leave to make one call to STS; undefined where it was not held back. Rejects when `signal` has aborted. */
+  turn(): Promise<Wait | undefined>;
+  /** Aborted when nobody wants the lease any more. */
   readonly signal: AbortSignal;
 }
 
@@ -71,16 +72,23 @@ function isTooLong(error: unknown): boolean {
 
 /**
  * Asks once; where STS refuses our own credentials, it is asked once more with others, or with the same loaded anew (docs/contract.md, S8).
+ * No turn is taken without any, and those of a call are asked for after its turn: in the queue they may have grown old.
  */
 async function assume(parts: MintParts, ask: Ask): Promise<Lease> {
-  const base = await loadTold(parts, ask, parts.base.current);
+  await loadTold(parts, ask, parts.base.current);
+  let used: BaseCredentials | undefined;
+  const current = async () => {
+    used = await parts.base.current();
+    return used;
+  };
   try {
-    return await callTold(parts, ask, base);
+    return await callTold(parts, ask, current);
   } catch (error) {
-    if (!hasCode(error, "STS_BASE_REFUSED")) throw error;
-    const renewed = await loadTold(parts, ask, () => parts.base.renewed(base));
+    const refused = used;
+    if (!refused || !hasCode(error, "STS_BASE_REFUSED")) throw error;
+    const renewed = await loadTold(parts, ask, () => parts.base.renewed(refused));
     if (renewed === undefined) throw error;
-    return await callTold(parts, ask, renewed);
+    return await callTold(parts, ask, async () => renewed);
   }
 }
 
@@ -95,9 +103,10 @@ async function loadTold<T>(parts: MintParts, ask: Ask, load: () => Promise<T>): 
   }
 }
 
-async function callTold(parts: MintParts, ask: Ask, base: BaseCredentials): Promise<Lease> {
+async function callTold(parts: MintParts, ask: Ask, load: () => Promise<BaseCredentials>): Promise<Lease> {
   const tell = teller(parts, ask, await ask.turn());
   try {
+    const base = await baseInTime(load, parts.clock, ask.signal);
     const lease = await callSts(parts, ask, base);
     tell({ lease });
     return lease;
@@ -121,19 +130,21 @@ async function callSts({ sts, clock }: MintParts, { request, region, signal }: A
     secretAccessKey: answer.secretAccessKey,
     sessionToken: answer.sessionToken,
     issuedAt: now,
-    expiresAt: answer.expiresAt,
+    // By our own clock, which may be behind that of STS: never longer than it was asked for (docs/contract.md, N4), in whole seconds as STS.
+    expiresAt: Math.min(answer.expiresAt, Math.floor(now / 1_000 + request.durationSeconds) * 1_000),
   };
 }
 
 /**
- * Tells from now on to the end of one call, and how it ended; not one that a stop cut short. Nor one for want of a Region: the event
+ * Tells one call, which begins now, and how it ended; not one that was cut short since nobody wants it any more. Nor one for want of a Region: the event
  * host-facts-missing tells that, and each request may bring one.
  */
-function teller({ clock, emit }: MintParts, { request, purpose, signal }: Ask, held: Held | undefined) {
+function teller({ clock, emit }: MintParts, { request, purpose, signal }: Ask, wait: Wait | undefined) {
   const startedAt = clock.now();
   const { roleArn, sessionName } = request;
   return ({ lease, error }: { readonly lease?: Lease; readonly error?: unknown }): void => {
-    const facts = { roleArn, sessionName, purpose, heldBy: held?.by, heldMs: held?.ms ?? 0, durationMs: clock.now() - startedAt };
+    const waits = { waitedMs: wait?.ms ?? 0, waitedFor: wait?.for };
+    const facts = { roleArn, sessionName, purpose, ...waits, durationMs: clock.now() - startedAt };
     if (lease) emit({ kind: "sts-call", ...facts, outcome: "ok", accessKeyId: lease.accessKeyId, message: undefined });
     if (!(error instanceof ImdsgateError) || signal.aborted) return;
     emit({ kind: "sts-call", ...facts, outcome: OUTCOMES[error.code] ?? "unavailable", accessKeyId: undefined, message: error.message });

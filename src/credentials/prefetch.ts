@@ -23,66 +23,70 @@ const KEEP_MS = 300_000;
 
 interface Present {
   readonly workload: Workload;
-  /** What it was given when it was last looked at. */
-  readonly grant: Grant | undefined;
+  /** The lease that it was given when it was last looked at; undefined where it was given none. */
+  readonly leaseKey: string | undefined;
+}
+
+/** A lease that is kept ready. Workloads share one where the operator's session names make no difference between them. */
+interface KeptLease {
+  readonly grant: Grant;
+  /** The workloads that are here and have it. */
+  readonly users: Set<string>;
+  /** Ends the timer that its last user set by leaving. */
+  cancelDrop: Cancel;
 }
 
 export function createPrefetch({ clock, decide, leases }: PrefetchParts): Prefetch {
   const here = new Map<string, Present>();
-  /** The ends of leases that the last workload with such a grant left behind, by lease. */
-  const leaving = new Map<string, Cancel>();
+  const kept = new Map<string, KeptLease>();
 
   function look(workload: Workload): void {
     const decision = decide(workload);
+    const user = keyOf(workload);
     const grant = decision.kind === "grant" ? decision.grant : undefined;
-    const before = here.get(keyOf(workload))?.grant;
-    here.set(keyOf(workload), { workload, grant });
+    const given = grant && leaseKey(grant);
+    const before = here.get(user)?.leaseKey;
+    here.set(user, { workload, leaseKey: given });
     // An address that came or went can lead to another binding.
-    if (before && !isSame(before, grant)) leave(before);
-    if (!grant) return;
-    stay(grant);
+    if (before !== given) leave(user, before);
+    if (grant === undefined || given === undefined) return;
+    keep(user, given, grant);
     leases.prefetch(grant);
   }
 
-  function stay(grant: Grant): void {
-    leaving.get(leaseKey(grant))?.();
-    leaving.delete(leaseKey(grant));
+  function keep(user: string, key: string, grant: Grant): void {
+    const lease = kept.get(key) ?? { grant, users: new Set(), cancelDrop() {} };
+    kept.set(key, lease);
+    lease.cancelDrop();
+    lease.users.add(user);
   }
 
-  function leave(grant: Grant): void {
-    stay(grant);
-    leaving.set(
-      leaseKey(grant),
-      clock.after(KEEP_MS, () => drop(grant)),
-    );
-  }
-
-  /** Workloads share a lease where the operator's session names make no difference between them: the last one takes it along. */
-  function drop(grant: Grant): void {
-    leaving.delete(leaseKey(grant));
-    const isShared = [...here.values()].some((other) => isSame(grant, other.grant));
-    if (!isShared) leases.drop(grant);
+  function leave(user: string, key: string | undefined): void {
+    const lease = key === undefined ? undefined : kept.get(key);
+    if (key === undefined || lease === undefined) return;
+    lease.users.delete(user);
+    if (lease.users.size > 0) return;
+    lease.cancelDrop = clock.after(KEEP_MS, () => {
+      kept.delete(key);
+      leases.drop(lease.grant);
+    });
   }
 
   return {
     seen: look,
     gone(workload) {
-      const left = here.get(keyOf(workload));
-      here.delete(keyOf(workload));
-      if (left?.grant) leave(left.grant);
+      const user = keyOf(workload);
+      const left = here.get(user);
+      here.delete(user);
+      leave(user, left?.leaseKey);
     },
     lookAgain() {
       for (const { workload } of [...here.values()]) look(workload);
     },
     stop() {
-      for (const cancel of leaving.values()) cancel();
-      leaving.clear();
+      for (const { cancelDrop } of kept.values()) cancelDrop();
     },
   };
-}
-
-function isSame(grant: Grant, other: Grant | undefined): boolean {
-  return other !== undefined && leaseKey(other) === leaseKey(grant);
 }
 
 function keyOf({ id, name }: Workload): string {

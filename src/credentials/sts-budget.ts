@@ -1,87 +1,92 @@
-import type { Clock } from "../clock.ts";
+import type { Cancel, Clock } from "../clock.ts";
 
-/** Who goes first: what a request waits for, then what a new workload will ask for, then what is only renewed early. */
-export type Urgency = "request" | "prefetch" | "renewal";
+/**
+ * How much a call is wanted, the most wanted first: a request waits for it and has nothing else; the lease is short, and a request may wait
+ * for a better one; a workload is here and has none yet; the lease is only renewed early.
+ */
+const URGENCIES = ["request", "short", "prefetch", "renewal"] as const;
 
-/** The calls to STS of this whole process: the quota of 600 a second is one for the account and Region (docs/contract.md, S9). */
+export type Urgency = (typeof URGENCIES)[number];
+
+/** The calls of AssumeRole that this process makes: STS's quota is one for all hosts of an account and Region (docs/contract.md, S9). */
 export interface StsBudget {
   /**
-   * Waits for leave to make one call, and gives how long it waited in milliseconds. `urgency` is asked anew whenever there is a choice to
-   * make, so that a call rises when somebody begins to wait for it. Rejects with the reason of `signal` when that aborts.
+   * Waits for leave to make one call, and gives how long that took, in milliseconds. `urgency` is asked anew at each choice, so that a call
+   * rises when somebody begins to wait for it. Rejects with the reason of `signal` when that aborts; then it took no leave from others.
    */
   turn(urgency: () => Urgency, signal: AbortSignal): Promise<number>;
 }
 
-/** Calls that may be made at once; as many again come back each second. */
-const BUCKET = 50;
-const PER_SECOND = 10;
-
-interface Bucket {
-  readonly tokens: number;
-  /** When it held them, in milliseconds since the epoch. */
-  readonly at: number;
-}
-
-interface Waiting {
+/** One that waits for its turn. */
+interface Waiter {
   readonly urgency: () => Urgency;
   readonly go: () => void;
 }
 
-/** A bucket of 50 calls, refilled by 10 a second; those who wait go by urgency, and in their order within one. */
+/** What calls may be made of: time that has passed without any. `at` is in milliseconds since the epoch. */
+interface Bucket {
+  readonly creditMs: number;
+  readonly at: number;
+}
+
+/** Ten calls a second, and fifty at once after five seconds without any. */
+const CALL_MS = 100;
+const FULL_MS = 50 * CALL_MS;
+
+/** A bucket of 50 calls, refilled by 10 a second. Those who wait go by urgency, and in the order in which they came within one. */
 export function createStsBudget(clock: Clock): StsBudget {
-  let bucket: Bucket = { tokens: BUCKET, at: clock.now() };
-  const waiting = new Set<Waiting>();
-  let isScheduled = false;
+  const waiters = new Set<Waiter>();
+  let bucket: Bucket = { creditMs: FULL_MS, at: clock.now() };
+  let cancelTimer: Cancel = () => {};
 
   function serve(): void {
+    cancelTimer();
     bucket = refilled(bucket, clock.now());
-    while (bucket.tokens >= 1) {
-      const next = nextOf(waiting);
-      if (!next) return;
-      waiting.delete(next);
-      bucket = { ...bucket, tokens: bucket.tokens - 1 };
+    for (let next = nextOf(waiters); next !== undefined; next = nextOf(waiters)) {
+      if (bucket.creditMs < CALL_MS) {
+        // In whole milliseconds: what is less may be too little to move a clock on.
+        cancelTimer = clock.after(Math.ceil(CALL_MS - bucket.creditMs), serve);
+        return;
+      }
+      bucket = { ...bucket, creditMs: bucket.creditMs - CALL_MS };
+      waiters.delete(next);
       next.go();
     }
-    if (isScheduled || waiting.size === 0) return;
-    isScheduled = true;
-    clock.after(((1 - bucket.tokens) * 1_000) / PER_SECOND, () => {
-      isScheduled = false;
-      serve();
-    });
   }
 
   return {
     async turn(urgency, signal) {
       signal.throwIfAborted();
       const since = clock.now();
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
-      const one: Waiting = { urgency, go: resolve };
+      const { promise: gone, resolve: go, reject } = Promise.withResolvers<void>();
+      const waiter: Waiter = { urgency, go };
       const leave = () => {
-        waiting.delete(one);
+        waiters.delete(waiter);
+        if (waiters.size === 0) cancelTimer();
         reject(signal.reason);
       };
       signal.addEventListener("abort", leave, { once: true });
-      waiting.add(one);
+      waiters.add(waiter);
       serve();
-      await promise.finally(() => signal.removeEventListener("abort", leave));
+      await gone.finally(() => signal.removeEventListener("abort", leave));
       return Math.max(0, clock.now() - since);
     },
   };
 }
 
-const ORDER: readonly Urgency[] = ["request", "prefetch", "renewal"];
-
-/** Of those who wait, in the order in which they came, the one that goes next. */
-export function nextOf<T extends Pick<Waiting, "urgency">>(waiting: Iterable<T>): T | undefined {
-  let next: { readonly one: T; readonly rank: number } | undefined;
-  for (const one of waiting) {
-    const rank = ORDER.indexOf(one.urgency());
-    if (next === undefined || rank < next.rank) next = { one, rank };
+/** The one of `waiters`, given in the order in which they came, that goes next. */
+export function nextOf<T extends Pick<Waiter, "urgency">>(waiters: Iterable<T>): T | undefined {
+  let next: T | undefined;
+  let nextRank: number = URGENCIES.length;
+  for (const waiter of waiters) {
+    const rank = URGENCIES.indexOf(waiter.urgency());
+    if (rank < nextRank) [next, nextRank] = [waiter, rank];
+    if (nextRank === 0) break;
   }
-  return next?.one;
+  return next;
 }
 
-/** The bucket at `now`. A clock that was set back takes nothing away, and gives nothing. */
-export function refilled({ tokens, at }: Bucket, now: number): Bucket {
-  return { tokens: Math.min(BUCKET, tokens + (Math.max(0, now - at) * PER_SECOND) / 1_000), at: now };
+/** The bucket at `now`. A clock that was set back neither gives nor takes. */
+function refilled({ creditMs, at }: Bucket, now: number): Bucket {
+  return { creditMs: Math.min(FULL_MS, creditMs + Math.max(0, now - at)), at: now };
 }

@@ -48,7 +48,7 @@ type OtherEvent = Exclude<ImdsgateEvent, { kind: "vend" | "refuse" | "serve" | "
 function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): LogLine {
   switch (event.kind) {
     case "sts-call": {
-      const { outcome, roleArn, sessionName, purpose, heldBy, heldMs, durationMs, accessKeyId, message } = event;
+      const { outcome, roleArn, sessionName, purpose, waitedMs, waitedFor, durationMs, accessKeyId, message } = event;
       return line(outcome === "ok" ? "info" : "warn", `AssumeRole ${roleArn}: ${message ?? outcome}`, {
         ...name,
         "imdsgate.role_arn": roleArn,
@@ -56,7 +56,8 @@ function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): L
         "imdsgate.access_key_id": accessKeyId,
         "imdsgate.purpose": purpose,
         "imdsgate.outcome": outcome,
-        ...(heldBy === undefined ? {} : { "imdsgate.held_by": heldBy, "imdsgate.held_ms": Math.round(heldMs) }),
+        "imdsgate.waited_for": waitedFor,
+        "imdsgate.waited_ms": waitedFor && waitedMs,
         duration_ms: durationMs,
       });
     }

@@ -158,11 +158,24 @@ describe("the end of leases", () => {
 
   test("one that is dropped while STS is asked does not come back", async () => {
     const { clock, sts, leases } = startLeases();
+    sts.always = "hang";
     leases.prefetch(grantOf());
     await pass(clock, 0);
     leases.drop(grantOf());
+    sts.always = "ok";
     await pass(clock, HOUR);
     expect(sts.calls).toHaveLength(1);
+  });
+
+  test("one that is dropped while STS is asked is not waited for: who comes back has another at once", async () => {
+    const { clock, sts, leases, key } = startLeases();
+    sts.always = "hang";
+    const asked = key();
+    await pass(clock, 0);
+    leases.drop(grantOf());
+    sts.always = "ok";
+    expect([await asked, await key()]).toEqual(["unavailable", SECOND]);
+    expect(sts.calls).toHaveLength(2);
   });
 
   test("one that is dropped while it waits for its turn asks nothing of STS", async () => {

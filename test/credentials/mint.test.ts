@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { BaseCredentials } from "../../src/credentials/assume-role.ts";
-import { createMint } from "../../src/credentials/mint.ts";
+import { noBaseCredentials } from "../../src/credentials/load-base-credentials.ts";
+import { createMint, type MintCall } from "../../src/credentials/mint.ts";
 import { ImdsgateError } from "../../src/errors.ts";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
@@ -14,9 +15,10 @@ interface Wanted {
   readonly isRegionKnown?: boolean;
   /** What there is in the place of refused credentials. */
   readonly others?: BaseCredentials | undefined;
+  readonly turn?: MintCall["turn"];
 }
 
-function startMint({ region = "eu-central-1", isRegionKnown = true, others }: Wanted = { others: RENEWED }) {
+function startMint({ region = "eu-central-1", isRegionKnown = true, others, turn = async () => undefined }: Wanted = { others: RENEWED }) {
   const clock = handMovedClock();
   const sts = scriptedSts(clock);
   const events: ImdsgateEvent[] = [];
@@ -31,14 +33,14 @@ function startMint({ region = "eu-central-1", isRegionKnown = true, others }: Wa
   const hostFacts = () => ({ region: isRegionKnown ? region : undefined, partition: "aws", account: undefined });
   const mint = createMint({ sts, base, hostFacts, clock, emit: (event) => events.push(event) });
   const ended = new AbortController();
-  const held = undefined;
   return {
     clock,
+    base,
     sts,
     events,
     refusedBases,
     ended,
-    mint: (grant = grantOf()) => mint(grant, { purpose: "request", turn: async () => held, signal: ended.signal }),
+    mint: (grant = grantOf()) => mint(grant, { purpose: "request", turn, signal: ended.signal }),
   };
 }
 
@@ -63,13 +65,21 @@ describe("minting a lease", () => {
         sessionName: request.sessionName,
         outcome: "ok",
         purpose: "request",
-        heldBy: undefined,
-        heldMs: 0,
+        waitedFor: undefined,
+        waitedMs: 0,
         durationMs: 0,
         accessKeyId: "ASIA0000000000000001",
         message: undefined,
       },
     ]);
+  });
+
+  test("takes a lease to last no longer than was asked for, by our own clock: that of STS may be ahead", async () => {
+    const { clock, sts, mint } = startMint();
+    sts.always = { expiresAt: clock.now() + 70 * 60_000 };
+    expect(await mint()).toMatchObject({ expiresAt: clock.now() + 60 * 60_000 });
+    sts.always = { expiresAt: clock.now() + 50 * 60_000 };
+    expect(await mint()).toMatchObject({ expiresAt: clock.now() + 50 * 60_000 });
   });
 
   test("takes no answer that is for another role", async () => {
@@ -106,6 +116,54 @@ describe("minting a lease", () => {
     ended.abort();
     expect(await minted).toBeInstanceOf(ImdsgateError);
     expect(events).toEqual([]);
+  });
+});
+
+describe("the turns of calls", () => {
+  test("are one for each: that for an hour, and that with renewed keys, too", async () => {
+    let turns = 0;
+    const turn = async () => {
+      turns += 1;
+      return { for: "budget" as const, ms: 100 * turns };
+    };
+    const { sts, events, mint } = startMint({ others: RENEWED, turn });
+    sts.turns.push(TOO_LONG, BASE_REFUSED);
+    await mint(grantOf({ durationSeconds: 7200 }));
+    expect([turns, sts.calls.length]).toEqual([3, 3]);
+    expect(eventsOf(events, "sts-call").map(({ outcome, waitedMs, waitedFor }) => ({ outcome, waitedMs, waitedFor }))).toEqual([
+      { outcome: "invalid", waitedMs: 100, waitedFor: "budget" },
+      { outcome: "base-refused", waitedMs: 200, waitedFor: "budget" },
+      { outcome: "ok", waitedMs: 300, waitedFor: "budget" },
+    ]);
+  });
+
+  test("are waited for, and without one there is no call and no word", async () => {
+    const { sts, events, mint } = startMint({ turn: () => Promise.reject(new Error("nobody wants it")) });
+    await expect(mint()).rejects.toThrow("nobody wants it");
+    expect([sts.calls, events]).toEqual([[], []]);
+  });
+
+  test("are followed by calls with the credentials of that moment", async () => {
+    const { base, sts, mint } = startMint({
+      turn: async () => {
+        base.current = async () => RENEWED;
+        return undefined;
+      },
+    });
+    await mint();
+    expect(sts.calls.map((call) => call.base)).toEqual([RENEWED]);
+  });
+
+  test("are not taken without credentials of our own, and that is told", async () => {
+    let turns = 0;
+    const turn = async () => {
+      turns += 1;
+      return undefined;
+    };
+    const { base, events, mint } = startMint({ turn });
+    base.current = () => Promise.reject(noBaseCredentials("none"));
+    await expect(mint()).rejects.toMatchObject({ code: "BASE_CREDENTIALS_UNAVAILABLE" });
+    expect([turns, eventsOf(events, "sts-call").map(({ outcome }) => outcome)]).toEqual([0, ["unavailable"]]);
   });
 });
 

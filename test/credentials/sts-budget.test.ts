@@ -1,101 +1,148 @@
+import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createStsBudget, nextOf, refilled, type Urgency } from "../../src/credentials/sts-budget.ts";
+import { createStsBudget, nextOf, type Urgency } from "../../src/credentials/sts-budget.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { pass } from "./scripted.ts";
+import { MINUTE, pass } from "./scripted.ts";
 
-const NEVER = new AbortController().signal;
-
-/** A budget of which everything that may be had at once is spent. `ask` notes the name of a call when it has its turn. */
-async function startSpentBudget() {
+/** A budget, and who had a turn in it: `name at milliseconds since the start`. */
+function startBudget() {
   const clock = handMovedClock();
+  const start = clock.now();
   const budget = createStsBudget(clock);
-  const waits = await Promise.all(Array.from({ length: 50 }, () => budget.turn(() => "renewal", NEVER)));
-  const went: string[] = [];
-  const ask = async (name: string, urgency: () => Urgency, signal = NEVER) => {
-    const waitedMs = await budget.turn(urgency, signal);
-    went.push(name);
-    return waitedMs;
+  const turns: string[] = [];
+  const take = (name: string, urgency: Urgency | (() => Urgency) = "request") => {
+    const ending = new AbortController();
+    const asked = budget.turn(typeof urgency === "function" ? urgency : () => urgency, ending.signal);
+    const waited = asked.then((waitedMs) => {
+      turns.push(`${name} at ${clock.now() - start}`);
+      return waitedMs;
+    });
+    return { waited: waited.catch((error: unknown) => error), leave: () => ending.abort(new Error(`${name} left`)) };
   };
-  return { clock, budget, waits, went, ask };
+  const takeMany = (count: number, urgency?: Urgency) => Array.from({ length: count }, (_, one) => take(`${one}`, urgency));
+  const drain = async () => {
+    takeMany(50);
+    await setImmediate();
+    turns.length = 0;
+  };
+  return { clock, budget, turns, take, takeMany, drain };
 }
 
-describe("the bucket", () => {
-  test.for([
-    { tokens: 0, afterMs: 0, holds: 0 },
-    { tokens: 0, afterMs: 100, holds: 1 },
-    { tokens: 0.5, afterMs: 1_000, holds: 10.5 },
-    { tokens: 49, afterMs: 3_600_000, holds: 50 },
-    { tokens: 7, afterMs: -3_600_000, holds: 7 },
-  ])("of $tokens holds $holds after $afterMs ms", ({ tokens, afterMs, holds }) => {
-    expect(refilled({ tokens, at: 1_000_000 }, 1_000_000 + afterMs)).toEqual({ tokens: holds, at: 1_000_000 + afterMs });
+describe("the choice of who goes next", () => {
+  test.for<{ title: string; waiting: readonly Urgency[]; next: number | undefined }>([
+    { title: "nobody where nobody waits", waiting: [], next: undefined },
+    { title: "what a request waits for before all else", waiting: ["renewal", "prefetch", "short", "request"], next: 3 },
+    { title: "a short renewal before a prefetch", waiting: ["renewal", "prefetch", "short"], next: 2 },
+    { title: "a prefetch before a renewal that is not short", waiting: ["renewal", "prefetch"], next: 1 },
+    { title: "the one that came first among equals", waiting: ["renewal", "short", "prefetch", "short"], next: 1 },
+    { title: "a renewal where there is nothing else", waiting: ["renewal", "renewal"], next: 0 },
+  ])("is $title", ({ waiting, next }) => {
+    const waiters = waiting.map((urgency) => ({ urgency: () => urgency }));
+    expect(nextOf(waiters)).toBe(next === undefined ? undefined : waiters[next]);
   });
 });
 
-describe("who goes next", () => {
-  const calls = (...urgencies: readonly Urgency[]) => urgencies.map((urgency, place) => ({ place, urgency: () => urgency }));
-
-  test.for<{ waiting: readonly Urgency[]; next: number | undefined }>([
-    { waiting: [], next: undefined },
-    { waiting: ["renewal"], next: 0 },
-    { waiting: ["renewal", "prefetch", "request"], next: 2 },
-    { waiting: ["renewal", "prefetch"], next: 1 },
-    { waiting: ["request", "request"], next: 0 },
-    { waiting: ["renewal", "prefetch", "prefetch", "renewal"], next: 1 },
-  ])("of $waiting: $next", ({ waiting, next }) => {
-    expect(nextOf(calls(...waiting))?.place).toBe(next);
-  });
-});
-
-describe("the budget of a process", () => {
-  test("lets fifty calls go at once, and ten more each second", async () => {
-    const { clock, waits, went, ask } = await startSpentBudget();
-    expect(waits).toEqual(Array.from({ length: 50 }, () => 0));
-    for (let call = 1; call <= 30; call += 1) void ask(`${call}`, () => "prefetch");
-    await pass(clock, 99);
-    expect(went).toEqual([]);
+describe("the budget of calls to STS", () => {
+  test("gives fifty at once, then ten a second", async () => {
+    const { clock, turns, takeMany } = startBudget();
+    takeMany(75);
+    await setImmediate();
+    expect(turns).toHaveLength(50);
+    await pass(clock, 999);
+    expect(turns).toHaveLength(59);
     await pass(clock, 1);
-    expect(went).toEqual(["1"]);
-    await pass(clock, 1_900);
-    expect(went).toEqual(Array.from({ length: 20 }, (_, call) => `${call + 1}`));
+    expect(turns).toHaveLength(60);
+    await pass(clock, 1_500);
+    expect(turns).toHaveLength(75);
   });
 
-  test("tells how long a call waited", async () => {
-    const { clock, ask } = await startSpentBudget();
-    const first = ask("first", () => "request");
-    const second = ask("second", () => "request");
-    await pass(clock, 1_000);
-    expect(await Promise.all([first, second])).toEqual([100, 200]);
+  test("gives no more than fifty at once, however long nobody asked", async () => {
+    const { clock, turns, takeMany, drain } = startBudget();
+    await drain();
+    await pass(clock, 60 * MINUTE);
+    takeMany(100);
+    await setImmediate();
+    expect(turns).toHaveLength(50);
   });
 
-  test("lets a call rise when somebody begins to wait for it", async () => {
-    const { clock, went, ask } = await startSpentBudget();
-    let urgency: Urgency = "renewal";
-    void ask("prefetch", () => "prefetch");
-    void ask("prefetch after it", () => "prefetch");
-    void ask("renewal", () => urgency);
-    await pass(clock, 100);
-    urgency = "request";
+  test("says how long a turn was waited for", async () => {
+    const { clock, take, takeMany } = startBudget();
+    const [first] = takeMany(50);
+    const [next, last] = [take("next"), take("last")];
     await pass(clock, 200);
-    expect(went).toEqual(["prefetch", "renewal", "prefetch after it"]);
+    expect([await first?.waited, await next.waited, await last.waited]).toEqual([0, 100, 200]);
   });
 
-  test("spends nothing on a call that is not wanted any more", async () => {
-    const { clock, went, ask } = await startSpentBudget();
-    const leaving = new AbortController();
-    const gone = ask("gone", () => "request", leaving.signal);
-    void ask("next", () => "request");
-    leaving.abort(new Error("nobody needs it"));
-    await expect(gone).rejects.toThrow("nobody needs it");
-    await pass(clock, 100);
-    expect(went).toEqual(["next"]);
-    await expect(ask("too late", () => "request", leaving.signal)).rejects.toThrow("nobody needs it");
+  test("serves the most urgent first, and equals in the order in which they came", async () => {
+    const { clock, turns, take, drain } = startBudget();
+    await drain();
+    take("renewal", "renewal");
+    take("prefetch", "prefetch");
+    take("short", "short");
+    take("first request");
+    take("second request");
+    await pass(clock, 500);
+    expect(turns).toEqual(["first request at 100", "second request at 200", "short at 300", "prefetch at 400", "renewal at 500"]);
   });
 
-  test("sets no timer while nobody waits", async () => {
-    const { clock, ask } = await startSpentBudget();
-    expect(clock.untilNext()).toBeUndefined();
-    void ask("one", () => "request");
+  test("serves one that became urgent before those that came earlier", async () => {
+    const { clock, turns, take, drain } = startBudget();
+    await drain();
+    let urgency: Urgency = "renewal";
+    take("prefetch", "prefetch");
+    take("short", "short");
+    take("risen", () => urgency);
+    await pass(clock, 99);
+    urgency = "request";
+    await pass(clock, 201);
+    expect(turns).toEqual(["risen at 100", "short at 200", "prefetch at 300"]);
+  });
+
+  test("takes nothing for one that left, and sets no timer for nobody", async () => {
+    const { clock, turns, take, drain } = startBudget();
+    await drain();
+    const left = take("left");
+    take("stayed");
+    left.leave();
+    expect(await left.waited).toEqual(new Error("left left"));
     await pass(clock, 100);
+    expect(turns).toEqual(["stayed at 100"]);
+    const last = take("last");
+    expect(clock.untilNext()).toBe(100);
+    last.leave();
     expect(clock.untilNext()).toBeUndefined();
+  });
+
+  test("gives no turn to one that had left before it asked", async () => {
+    const { budget, turns, takeMany } = startBudget();
+    await expect(budget.turn(() => "request", AbortSignal.abort(new Error("gone")))).rejects.toEqual(new Error("gone"));
+    takeMany(50);
+    await setImmediate();
+    expect(turns).toHaveLength(50);
+  });
+
+  test("goes on at the same pace when the machine slept, and when its clock was set back", async () => {
+    const { clock, turns, take, takeMany, drain } = startBudget();
+    await drain();
+    takeMany(60);
+    clock.leap(60 * MINUTE);
+    await pass(clock, 0);
+    expect(turns).toHaveLength(50);
+    await pass(clock, 1_000);
+    expect(turns).toHaveLength(60);
+    clock.leap(-60 * MINUTE);
+    const { waited } = take("last");
+    await pass(clock, 100);
+    expect(await waited).toBe(100);
+  });
+
+  test("moves on when time comes in fractions of a millisecond", async () => {
+    const { clock, turns, takeMany, drain } = startBudget();
+    await drain();
+    takeMany(10);
+    for (let step = 0; step < 30; step += 1) await pass(clock, 100 / 3);
+    expect(turns).toHaveLength(9);
+    await pass(clock, 100);
+    expect(turns).toHaveLength(10);
   });
 });
