@@ -83,7 +83,7 @@ without the \`1\`, then \`-F\` and \`-X\` of our chains.
 
 ## Who keeps them
 
-While \`imdsgate run\` is there, its rules are put back within a second when somebody flushes, deletes, replaces or reorders them, or puts a
+While \`imdsgate run\` is there, its rules are put back, within a second where it gets a core, when somebody flushes, deletes, replaces or reorders them, or puts a
 rule of his own before ours; each time is told (\`rules-repaired\`: what was found, and how often that was). With nftables and iptables-nft
 \`nft monitor\` tells of each change; of iptables-legacy nothing tells, so it is looked at twice a second. Rules of others are not touched.
 
@@ -92,7 +92,7 @@ containers reach no metadata at all, and leaves the redirect alone for 30 s. The
 it closes, every 5 s at most.
 
 How long that takes, in milliseconds from the end of the foreign command until all is in its place again, and what a container reaches
-meanwhile. Measured on an otherwise idle machine with two cores; with ten programs waiting for those cores it took five times as long.
+meanwhile. Measured once each, on two cores with some other work; while ten programs waited for those cores it took up to 2.5 s.
 
 | damage | nftables | iptables-nft | iptables-legacy | meanwhile a container reaches |
 |---|---|---|---|---|

@@ -20,7 +20,7 @@ test("the pages that readers are led to are there", () => {
     "CHANGELOG.md",
     "README.md",
     "SECURITY.md",
-    ...["architecture", "contract", "errors", "flags", "rules"].map((name) => `docs/${name}.md`),
+    ...["architecture", "contract", "credentials", "errors", "flags", "rules"].map((name) => `docs/${name}.md`),
   ];
   expect(PAGES.map(({ path }) => path)).toEqual(expect.arrayContaining(paths));
 });
