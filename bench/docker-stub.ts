@@ -10,29 +10,55 @@ interface StubContainer {
   readonly addresses: readonly string[];
 }
 
+/** A running stub. */
+export interface DockerStub {
+  /** Tells of a container that has just started. Gives what ends it. */
+  start(container: StubContainer): () => void;
+}
+
 /** A Docker socket at `socketPath` with `containers` running, so that attestation runs on real processes without a Docker daemon. */
 export async function startDockerStub(
   socketPath: string,
   containers: readonly StubContainer[],
   owner: AsyncDisposableStack,
-): Promise<void> {
-  const answers = answersFor(containers);
+): Promise<DockerStub> {
+  const running = new Map(containers.map((container, index) => [`${index + 1}`.repeat(64), container]));
+  const streams = new Set<ServerResponse>();
+  let answers = answersFor(running);
   const server = createServer((request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    // The stream of events stays open and is silent: nothing changes here.
-    if (path === "/events") response.writeHead(200, { "Content-Type": "application/json" }).flushHeaders();
-    else answerJson(response, answers.get(path));
+    if (path !== "/events") return answerJson(response, answers.get(path));
+    response.writeHead(200, { "Content-Type": "application/json" }).flushHeaders();
+    streams.add(response);
+    response.on("close", () => void streams.delete(response));
   });
+  const tell = (action: "start" | "die", id: string) => {
+    answers = answersFor(running);
+    for (const stream of streams) stream.write(`${JSON.stringify({ Type: "container", Action: action, Actor: { ID: id } })}\n`);
+  };
+  let started = 0;
   server.listen(socketPath);
   await once(server, "listening");
   owner.defer(() => {
     server.closeAllConnections();
     server.close();
   });
+  return {
+    start(container) {
+      started += 1;
+      const id = `${started}`.padStart(12, "0").padEnd(64, "e");
+      running.set(id, container);
+      tell("start", id);
+      return () => {
+        running.delete(id);
+        tell("die", id);
+      };
+    },
+  };
 }
 
-function answersFor(containers: readonly StubContainer[]): ReadonlyMap<string, unknown> {
-  const parts = containers.map((container, index) => containerAnswers(container, `${index + 1}`.repeat(64)));
+function answersFor(running: ReadonlyMap<string, StubContainer>): ReadonlyMap<string, unknown> {
+  const parts = [...running].map(([id, container]) => containerAnswers(container, id));
   const lists = [
     ["/containers/json", parts.map(({ id }) => ({ Id: id }))],
     ["/networks", parts.flatMap(({ networks }) => networks)],

@@ -3,22 +3,22 @@ import type { Findings } from "./report.ts";
 import type { Cell } from "./rounds.ts";
 import { table } from "./table.ts";
 
-interface Goal {
+export interface Goal {
   readonly name: string;
   /** What may be measured at most. */
   readonly atMost: number;
   /** Undefined where this run could not measure it. */
   readonly measured: number | undefined;
-  readonly unit: "" | "µs" | "ms" | "MiB";
+  readonly unit: "" | "%" | "µs" | "ms" | "MiB";
 }
 
-const DIGITS = { "": 2, µs: 0, ms: 1, MiB: 0 } as const;
+const DIGITS = { "": 2, "%": 1, µs: 0, ms: 1, MiB: 0 } as const;
 
 /** What imdsgate is meant to cost, against what the same run measured. */
-export function goalTable(findings: Findings): string {
+export function goalTable(goals: readonly Goal[]): string {
   return table(
     ["goal", "at most", "measured", ""],
-    goalsOf(findings).map(({ name, atMost, measured, unit }) => [
+    goals.map(({ name, atMost, measured, unit }) => [
       name,
       withUnit(atMost, unit),
       measured === undefined ? "–" : withUnit(Number(measured.toFixed(DIGITS[unit])), unit),
@@ -27,7 +27,8 @@ export function goalTable(findings: Findings): string {
   );
 }
 
-function goalsOf({ cells, memory, starts, neighbours }: Findings): readonly Goal[] {
+/** The goals of a request, of memory and of the start. */
+export function goalsOf({ cells, memory, starts, neighbours }: Findings): readonly Goal[] {
   const cpu = (request: Cell["request"], other: ContenderName) => {
     const [ours, theirs] = [cellOf(cells, request, "imdsgate", 16), cellOf(cells, request, other, 16)];
     return ours && theirs && theirs.cpuMicros > 0 ? ours.cpuMicros / theirs.cpuMicros : undefined;

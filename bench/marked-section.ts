@@ -1,7 +1,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
+/** The sections that the benchmark writes. */
+export type SectionName = "measured" | "credentials" | "profile";
+
 /** Puts `markdown` between the two `name` markers of the page at `path`, in place of what is there. Throws when it has no markers. */
-export function writeMarkedSection(path: string, name: "measured" | "profile", markdown: string): void {
+export function writeMarkedSection(path: string, name: SectionName, markdown: string): void {
   const [beginMarker, endMarker] = [`<!-- ${name}: begin -->`, `<!-- ${name}: end -->`];
   const page = readFileSync(path, "utf8");
   const begin = page.indexOf(beginMarker);

@@ -1,6 +1,6 @@
 import type { ContenderName } from "./contenders.ts";
 import type { FreshnessCost } from "./freshness-cost.ts";
-import { goalTable } from "./goals.ts";
+import { goalsOf, goalTable } from "./goals.ts";
 import type { LoadedMemory } from "./idle-memory.ts";
 import type { Memory } from "./memory.ts";
 import type { NeighbourCost } from "./neighbour.ts";
@@ -25,7 +25,7 @@ export function renderReport(findings: Findings): string {
   return [
     facts.map((fact) => `- ${fact}`).join("\n"),
     "### Goals",
-    goalTable(findings),
+    goalTable(goalsOf(findings)),
     "### imdsgate over the others\n\nRequests a second: more than 1 is faster. CPU and p50: less than 1 is cheaper, quicker.",
     ratioTable(cells),
     "### What the ratios are made of",

@@ -1,11 +1,13 @@
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Stage, startContenders, startUpstream } from "./contenders.ts";
+import { type CredentialsPlan, measureCredentials } from "./credentials.ts";
+import { renderCredentials } from "./credentials-report.ts";
 import { measureLoadedMemory } from "./idle-memory.ts";
 import { startSurroundings } from "./imdsgate.ts";
 import { layOutLoopback, layOutNamespaces } from "./lab.ts";
 import { machineFacts } from "./machine-facts.ts";
-import { writeMarkedSection } from "./marked-section.ts";
+import { type SectionName, writeMarkedSection } from "./marked-section.ts";
 import { measureMemory } from "./memory.ts";
 import { measureNeighbours, type NeighbourPlan } from "./neighbour.ts";
 import { INSIDE, runInOwnNetwork } from "./own-network.ts";
@@ -15,14 +17,16 @@ import { renderReport } from "./report.ts";
 import { type Plan, runRounds } from "./rounds.ts";
 import { measureStarts } from "./start-time.ts";
 
-const HELP = `npm run bench -- [--quick] [--profile] [--write]
+const HELP = `npm run bench -- [--quick] [--profile | --credentials] [--write]
 
 Asks a metadata service directly, and through nginx, http-proxy, bare node:http and imdsgate, by 1, 16 and 64 connections
 at once with a new connection for each request; measures memory, the start, and what a quiet workload waits beside a
-greedy one. Prints tables in Markdown; progress goes to stderr. It asserts nothing: the goals are told met or missed.
+greedy one; then what credentials cost: a new container's first ones, and an hour of 10,000 leases, which passes as fast as its work
+is done. Prints tables in Markdown; progress goes to stderr. It asserts nothing: the goals are told met or missed.
 
   --quick     a tenth of the requests: to see that it works
   --profile   instead of all that: where imdsgate's time goes, by a CPU profile under load
+  --credentials   of all that, only what credentials cost
   --write     put the tables into docs/performance.md as well
   --help      this text
 
@@ -35,6 +39,7 @@ interface FullPlan extends Plan {
   readonly warmStarts: number;
   readonly neighbour: NeighbourPlan;
   readonly profiled: number;
+  readonly credentials: CredentialsPlan;
 }
 
 const FULL: FullPlan = {
@@ -45,6 +50,7 @@ const FULL: FullPlan = {
   warmStarts: 7,
   neighbour: { rounds: 5, questions: 500 },
   profiled: 20_000,
+  credentials: { newContainers: 25, warmAnswers: 5_000, leases: 10_000 },
 };
 const QUICK: FullPlan = {
   rounds: 2,
@@ -54,6 +60,7 @@ const QUICK: FullPlan = {
   warmStarts: 2,
   neighbour: { rounds: 1, questions: 200 },
   profiled: 3_000,
+  credentials: { newContainers: 5, warmAnswers: 500, leases: 1_000 },
 };
 const PAGE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
 
@@ -71,18 +78,31 @@ async function main(): Promise<number> {
   }
   const plan = values.quick ? QUICK : FULL;
   const facts = [...machineFacts(new Date()), workloadFact(isInside)];
-  const report = await ownedRun(async (run) => {
+  const sections = await ownedRun(async (run) => {
     const lab = isInside ? await layOutNamespaces(run.owner) : await layOutLoopback(run.owner);
-    return values.profile ? profileReport({ ...run, lab }, plan.profiled, facts) : bench(plan, facts, { ...run, lab });
+    return measured(values, plan, facts, { ...run, lab });
   });
-  process.stdout.write(`${report}\n`);
-  if (values.write) writeMarkedSection(PAGE, values.profile ? "profile" : "measured", report);
+  for (const [name, markdown] of sections) {
+    process.stdout.write(`${markdown}\n\n`);
+    if (values.write) writeMarkedSection(PAGE, name, markdown);
+  }
   return 0;
+}
+
+type Section = readonly [SectionName, string];
+
+async function measured(values: Values, plan: FullPlan, facts: readonly string[], stage: Stage): Promise<readonly Section[]> {
+  if (values.profile) return [["profile", await profileReport(stage, plan.profiled, facts)]];
+  const general: readonly Section[] = values.credentials ? [] : [["measured", await bench(plan, facts, stage)]];
+  say("credentials");
+  const credentials = await measureCredentials(stage, plan.credentials);
+  return [...general, ["credentials", renderCredentials(credentials, facts)]];
 }
 
 interface Values {
   readonly quick?: boolean;
   readonly profile?: boolean;
+  readonly credentials?: boolean;
   readonly write?: boolean;
   readonly help?: boolean;
 }
@@ -90,7 +110,7 @@ interface Values {
 /** Undefined when a flag is none of ours. */
 function parseFlags(args: readonly string[]): Values | undefined {
   const flag = { type: "boolean" } as const;
-  const options = { quick: flag, profile: flag, write: flag, help: flag };
+  const options = { quick: flag, profile: flag, credentials: flag, write: flag, help: flag };
   try {
     return parseArgs({ args: args.filter((arg) => arg !== INSIDE), options }).values;
   } catch (error) {
