@@ -72,23 +72,6 @@ describe("the lease of a workload", () => {
     expect([sts.calls.length, clock.untilNext()]).toEqual([1, undefined]);
   });
 
-  test("that a call is under way for ends with the five minutes too", async () => {
-    const { clock, sts, leases, prefetch } = startPrefetched();
-    prefetch.seen(WEB);
-    await pass(clock, 22 * MINUTE);
-    sts.always = "hang";
-    prefetch.gone(WEB);
-    clock.advance(3.5 * MINUTE);
-    await pass(clock, 1.5 * MINUTE - 1);
-    const { length } = sts.calls;
-    expect(length).toBeGreaterThan(1);
-    sts.always = "ok";
-    await pass(clock, 1);
-    await pass(clock, HOUR);
-    expect(leases.issuedAt(WEB_GRANT)).toBeUndefined();
-    expect(sts.calls.length).toBeLessThanOrEqual(length + 1);
-  });
-
   test("is kept and renewed when the workload comes back in time", async () => {
     const { clock, sts, prefetch, key } = startPrefetched();
     prefetch.seen(WEB);
