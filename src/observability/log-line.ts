@@ -112,7 +112,9 @@ function sentenceFor(event: PlainEvent): string {
     case "rules-note":
       return event.message;
     case "rules-repaired":
-      return `somebody changed the rules; they are back (${event.found})`;
+      return event.parts === "all"
+        ? `somebody changed the rules; they are back (${event.found})`
+        : `somebody changed the rules; the closed part is back, the redirect is not (${event.found})`;
     case "rules-flapping":
       return `somebody changes the rules again and again: containers reach no IMDS for ${event.backOffMs / 1_000} s (${event.found})`;
     case "rules-unkept":

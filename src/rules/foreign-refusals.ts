@@ -17,8 +17,8 @@ export async function listForeignRefusals(run: RunCommand): Promise<readonly For
 }
 
 /**
- * Finds them in what `nft -j list ruleset` printed: a filter chain on the input hook with policy drop, or whose last rule drops or rejects
- * all, and that does not let redirected requests in already. The chains of iptables are left out: `chooseBackend` sees those.
+ * Finds them in what `nft -j list ruleset` printed: a filter chain on the input hook with policy drop, or with a rule that drops or
+ * rejects all, and that does not let redirected requests in before that. The chains of iptables are left out: `chooseBackend` sees those.
  */
 export function foreignRefusalsIn(listing: string): readonly ForeignRefusal[] {
   const items = itemsIn(listing);
@@ -26,9 +26,12 @@ export function foreignRefusalsIn(listing: string): readonly ForeignRefusal[] {
     const chain = isFields(item["chain"]) ? item["chain"] : undefined;
     if (chain === undefined || !isForeignInput(chain)) return [];
     const rules = items.flatMap(({ rule }) => (isFields(rule) && isIn(chain, rule) ? [expressionsOf(rule)] : []));
-    const refuses = chain["policy"] === "drop" || refusesAll(rules.at(-1) ?? []);
+    const end = rules.findIndex(refusesAll);
+    const refuses = chain["policy"] === "drop" || end >= 0;
+    // Behind a rule that refuses all no other is reached.
+    const reached = end < 0 ? rules : rules.slice(0, end);
     const name = `${chain["family"]} ${chain["table"]} ${chain["name"]}`;
-    const missing = refuses ? addressesOf(chain).filter(({ address }) => !rules.some((rule) => letsIn(rule, address))) : [];
+    const missing = refuses ? addressesOf(chain).filter(({ address }) => !reached.some((rule) => letsIn(rule, address))) : [];
     return missing.length === 0 ? [] : [{ chain: name, help: missing.map((one) => `nft insert rule ${name} ${acceptOf(one)}`) }];
   });
 }

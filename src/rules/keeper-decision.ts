@@ -29,10 +29,11 @@ const WINDOW_MS = 60_000;
 const CLOSE_AGAIN_MS = 5_000;
 
 /** What to do about what a look found. The first repair after a back-off is free; a second within the minute is a fight again. */
-export function keeperDecision(differences: readonly RuleDifference[], past: KeeperPast, now: number): KeeperDecision {
-  const repairs = past.repairs.filter((at) => now - at < WINDOW_MS);
-  if (now < past.backedOffUntil) return decisionInFight(differences, { ...past, repairs }, now);
-  if (differences.length === 0) return { act: "rest", past: { ...past, repairs }, lookAgainAt: undefined };
+export function keeperDecision(differences: readonly RuleDifference[], remembered: KeeperPast, now: number): KeeperDecision {
+  const past = whatCounts(remembered, now);
+  const { repairs } = past;
+  if (now < past.backedOffUntil) return decisionInFight(differences, past, now);
+  if (differences.length === 0) return { act: "rest", past, lookAgainAt: undefined };
   if (repairs.length < MOST_REPAIRS) return { act: "repair", past: { ...past, repairs: [...repairs, now] }, lookAgainAt: undefined };
   const backedOffUntil = now + BACK_OFF_MS;
   return {
@@ -47,4 +48,13 @@ function decisionInFight(differences: readonly RuleDifference[], past: KeeperPas
   const nextClose = past.closedAt + CLOSE_AGAIN_MS;
   if (now < nextClose) return { act: "rest", past, lookAgainAt: Math.min(nextClose, past.backedOffUntil) };
   return { act: "close", past: { ...past, closedAt: now }, lookAgainAt: Math.min(now + CLOSE_AGAIN_MS, past.backedOffUntil) };
+}
+
+/** Without what is long ago, and what lies ahead by more than it can: the clock was set back, and nothing is to wait until it is there again. */
+function whatCounts({ repairs, backedOffUntil, closedAt }: KeeperPast, now: number): KeeperPast {
+  return {
+    repairs: repairs.filter((at) => at <= now && now - at < WINDOW_MS),
+    backedOffUntil: backedOffUntil - now <= BACK_OFF_MS ? backedOffUntil : NO_REPAIRS.backedOffUntil,
+    closedAt: closedAt <= now ? closedAt : NO_REPAIRS.closedAt,
+  };
 }

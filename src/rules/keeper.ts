@@ -2,7 +2,8 @@ import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import { BACK_OFF_MS, type KeeperDecision, keeperDecision, NO_REPAIRS } from "./keeper-decision.ts";
 import type { WatchRules } from "./rule-changes.ts";
-import { differenceLine, differencesInWords, isSameInOtherWords, type RuleDifference } from "./rule-differences.ts";
+import { differencesInWords, type RuleDifference } from "./rule-differences.ts";
+import { isSameInOtherWords, withoutWording } from "./rule-wording.ts";
 
 /** What the keeper sees and does, and how it tells. */
 export interface KeeperRooms {
@@ -47,17 +48,19 @@ function createKeeper({ backend, look, putIn, clock, emit }: KeeperRooms) {
   let repairs = 0;
   let lastFailure: string | undefined;
   /** How this tool's version lists what we load, where that is not how we say it; undefined until the first look. */
-  let wording: ReadonlySet<string> | undefined;
+  let wording: readonly RuleDifference[] | undefined;
 
   async function lookPastWording(): Promise<readonly RuleDifference[]> {
+    const isFirst = wording === undefined;
+    // Only right at the start, when our own transaction is the latest: later, or once a look has failed, it would make a change by
+    // somebody ours.
+    wording ??= [];
     const differences = await look();
-    if (wording === undefined) {
-      // Only right at the start, when our own transaction is the latest: later it would make a change by somebody ours.
-      wording = new Set(isSameInOtherWords(differences) ? differences.map(differenceLine) : []);
-      if (wording.size > 0)
-        emit({ kind: "rules-note", message: `${backend} lists the rules in words of its own; they are kept as it lists them` });
+    if (isFirst && isSameInOtherWords(differences)) {
+      wording = differences;
+      emit({ kind: "rules-note", message: `${backend} lists the rules in words of its own; they are kept as it lists them` });
     }
-    return differences.filter((difference) => wording?.has(differenceLine(difference)) !== true);
+    return withoutWording(differences, wording);
   }
 
   async function act({ act: step }: KeeperDecision, found: string): Promise<void> {

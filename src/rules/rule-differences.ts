@@ -69,14 +69,3 @@ export function differencesInWords(differences: readonly RuleDifference[]): stri
   const more = chains.length - named.length;
   return [...named, ...(more > 0 ? [`and ${more} more`] : [])].join("; ");
 }
-
-/**
- * Whether the differences are nothing but another way to print the same: in each chain as many rules are missing as are foreign, and in
- * the same order they end in the same word.
- */
-export function isSameInOtherWords(differences: readonly RuleDifference[]): boolean {
-  const ends = (kind: RuleDifference["kind"]) =>
-    differences.filter((difference) => difference.kind === kind).map(({ chain, rule }) => `${chain} ${rule.replace(/^.* /, "")}`);
-  const missing = ends("missing");
-  return missing.length > 0 && 2 * missing.length === differences.length && missing.join("\n") === ends("foreign").join("\n");
-}

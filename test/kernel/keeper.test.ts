@@ -84,7 +84,9 @@ test.for(["nftables", "iptables-nft"] as const)("a monitor that somebody kills c
   // The first repair shows that it watches.
   await damage?.act(host);
   await kept.told(isRepair, 0);
-  for (const pid of await pidsIn(host, "nft")) process.kill(pid, "SIGKILL");
+  const monitors = await pidsIn(host, "nft monitor");
+  expect(monitors).toHaveLength(1);
+  for (const pid of monitors) process.kill(pid, "SIGKILL");
   await damage?.act(host);
   await kept.told(isRepair, 1);
   expect(await kept.rules.differences("all", GATEWAY_PORT)).toEqual([]);
@@ -116,14 +118,14 @@ async function programsIn(host: Namespace): Promise<readonly string[]> {
   return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/comm`, "utf8").catch(() => "")));
 }
 
-async function pidsIn(host: Namespace, name?: string): Promise<readonly number[]> {
+async function pidsIn(host: Namespace, command?: string): Promise<readonly number[]> {
   const namespaceOf = (pid: string) => readlink(`/proc/${pid}/ns/net`).catch(() => "");
   const own = await namespaceOf(String(host.pid));
   const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry) && Number(entry) !== host.pid);
   const inside = await Promise.all(pids.map(async (pid) => ((await namespaceOf(pid)) === own ? [Number(pid)] : [])));
   const named = inside.flat().map(async (pid) => {
-    const comm = await readFile(`/proc/${pid}/comm`, "utf8").catch(() => "");
-    return name === undefined || comm.trim() === name ? [pid] : [];
+    const words = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    return command === undefined || words.split("\0").join(" ").trim() === command ? [pid] : [];
   });
   return (await Promise.all(named)).flat();
 }

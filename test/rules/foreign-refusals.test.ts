@@ -47,6 +47,27 @@ test.for([
     chain: "inet firewall input",
     help: [`nft insert rule inet firewall input ${V6}`],
   },
+  {
+    title: "an accept that comes after the rule that drops all",
+    listing: listingOf({ family: "ip", table: "mine", name: "in" }, [[{ drop: null }], ACCEPT_REDIRECTED("169.254.169.254", "ip daddr")]),
+    chain: "ip mine in",
+    help: [`nft insert rule ip mine in ${V4}`],
+  },
+  {
+    title: "a policy of drop that would let IPv4 in after a rule that drops all",
+    listing: listingOf({ family: "ip", table: "mine", name: "in", policy: "drop" }, [
+      [{ drop: null }],
+      ACCEPT_REDIRECTED("169.254.169.254", "ip daddr"),
+    ]),
+    chain: "ip mine in",
+    help: [`nft insert rule ip mine in ${V4}`],
+  },
+  {
+    title: "a rule that drops all and is not the last one",
+    listing: listingOf({ family: "ip", table: "mine", name: "in" }, [ONE_SOURCE, [{ drop: null }], ONE_SOURCE]),
+    chain: "ip mine in",
+    help: [`nft insert rule ip mine in ${V4}`],
+  },
 ])("$title refuses what is redirected", ({ listing, chain, help }) => {
   expect(foreignRefusalsIn(listing)).toEqual([{ chain, help }]);
 });
@@ -62,6 +83,10 @@ test.for([
       ACCEPT_REDIRECTED("169.254.169.254", "ip daddr"),
       ACCEPT_REDIRECTED("fd00:ec2::254", "ip6 daddr"),
     ]),
+  },
+  {
+    title: "a chain that lets redirected requests in before it drops all",
+    listing: listingOf({ family: "ip" }, [ACCEPT_REDIRECTED("169.254.169.254", "ip daddr"), [{ drop: null }], ONE_SOURCE]),
   },
   { title: "no JSON", listing: "Error: syntax error" },
   { title: "JSON of another kind", listing: '{"nftables": [null, 7, {"chain": null}]}' },

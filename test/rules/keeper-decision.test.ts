@@ -72,6 +72,32 @@ describe("what the keeper does", () => {
     ]).toEqual([30_000, 30_000, 30_000, 8_000]);
   });
 
+  test("a clock that is set back in a fight ends the fight's waits: none lasts longer than by a clock that goes on", () => {
+    const inFight = { repairs: [90_000, 91_000], backedOffUntil: 130_000, closedAt: 100_000 };
+    const setBack = (now: number, found = OPEN) => keeperDecision(found, inFight, now);
+    expect(setBack(99_999)).toEqual({
+      act: "repair",
+      past: { ...NO_REPAIRS, repairs: [90_000, 91_000, 99_999] },
+      lookAgainAt: undefined,
+    });
+    expect(setBack(100_000)).toEqual({ act: "rest", past: inFight, lookAgainAt: 105_000 });
+    expect(setBack(5_000).act).toBe("repair");
+  });
+
+  test("a close that lies ahead, by a clock that was set back, holds no other close up", () => {
+    const inFight = { repairs: [], backedOffUntil: 130_000, closedAt: 112_000 };
+    expect(keeperDecision(OPEN, inFight, 110_000)).toEqual({
+      act: "close",
+      past: { ...inFight, closedAt: 110_000 },
+      lookAgainAt: 115_000,
+    });
+  });
+
+  test("repairs that lie ahead, by a clock that was set back, count no more", () => {
+    const past = { ...NO_REPAIRS, repairs: [10_001, 10_002, 10_003, 10_004, 10_005] };
+    expect(keeperDecision(OPEN, past, 10_000)).toEqual({ act: "repair", past: { ...past, repairs: [10_000] }, lookAgainAt: undefined });
+  });
+
   test("whatever it finds whenever: six repairs in 30 s at most, and it looks again within 5 s at a way that it leaves open", () => {
     const look = fc.tuple(fc.integer({ min: 0, max: 4_000 }), fc.constantFrom([], REDIRECT_GONE, OPEN));
     fc.assert(

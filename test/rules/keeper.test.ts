@@ -6,12 +6,17 @@ import { handMovedClock } from "../support/hand-moved-clock.ts";
 
 const REDIRECT: RuleDifference = { kind: "missing", part: "redirect", chain: "pre", rule: "redirect to :1" };
 const DROP: RuleDifference = { kind: "missing", part: "closed", chain: "fwd", rule: "drop" };
+/** One rule, as it was asked for and as a tool lists it. */
+const IN_OTHER_WORDS = [
+  { ...DROP, rule: "tcp dport 80 drop" },
+  { ...DROP, kind: "foreign", rule: "tcp dport http drop" },
+] as const satisfies readonly RuleDifference[];
 
 /** A keeper over a kernel of which `now.missing` tells the state; `put` what was put in. */
-function startKeeper(first: readonly RuleDifference[] = []) {
+function startKeeper(first: readonly RuleDifference[] = [], lookFails = false) {
   const clock = handMovedClock(0);
   const ending = new AbortController();
-  const now = { missing: first, lookFails: false, putFails: false, duringLook: () => {} };
+  const now = { missing: first, lookFails, putFails: false, duringLook: () => {} };
   const put: string[] = [];
   const events: ImdsgateEvent[] = [];
   let change = () => {};
@@ -148,10 +153,7 @@ test("a tool that fails is told once, and tried again until it works", async () 
 });
 
 test("a tool that lists our rules in other words is believed at the start, and only then", async () => {
-  const [asked, listed] = [
-    { ...DROP, rule: "tcp dport 80 drop" },
-    { ...DROP, kind: "foreign" as const, rule: "tcp dport http drop" },
-  ];
+  const [asked, listed] = IN_OTHER_WORDS;
   const keeper = startKeeper([asked, listed]);
   await keeper.settle();
   expect([keeper.put, keeper.events]).toEqual([
@@ -164,6 +166,45 @@ test("a tool that lists our rules in other words is believed at the start, and o
     repaired("all", "missing in pre: redirect to :1", 1),
     repaired("all", "missing in fwd: drop; foreign in fwd: udp drop", 2),
   ]);
+});
+
+test("a rule that is listed in other words and is then deleted is put back", async () => {
+  const [asked, listed] = IN_OTHER_WORDS;
+  const keeper = startKeeper([asked, listed]);
+  await keeper.settle();
+  await keeper.damage([asked]);
+  expect(keeper.put).toEqual(["all"]);
+});
+
+test("in a fight the closed part, listed in other words, is not put in again and again because the redirect is away", async () => {
+  const [asked, listed] = IN_OTHER_WORDS;
+  const [redirect, redirectListed] = [
+    { ...REDIRECT, rule: "tcp dport 80 redirect to :1" },
+    { ...REDIRECT, kind: "foreign" as const, rule: "tcp dport http redirect to :1" },
+  ];
+  const keeper = startKeeper([asked, listed, redirect, redirectListed]);
+  await keeper.settle();
+  for (let k = 0; k < 6; k++) await keeper.damage([asked, listed, redirect]);
+  expect(keeper.put.slice(5)).toEqual(["closed"]);
+  keeper.now.missing = [asked, listed, redirect];
+  await keeper.advance(29_999);
+  expect(keeper.put.slice(6)).toEqual([]);
+});
+
+test("what stands in other words once more than at the start is somebody else's", async () => {
+  const [asked, listed] = IN_OTHER_WORDS;
+  const keeper = startKeeper([asked, listed]);
+  await keeper.settle();
+  await keeper.damage([asked, listed, listed]);
+  expect(keeper.events.slice(1)).toEqual([repaired("all", "foreign in fwd: tcp dport http drop", 1)]);
+});
+
+test("after a first look that failed no other words are believed: they may be somebody else's", async () => {
+  const keeper = startKeeper(IN_OTHER_WORDS, true);
+  await keeper.settle();
+  keeper.now.lookFails = false;
+  await keeper.advance(200);
+  expect(keeper.put).toEqual(["all"]);
 });
 
 test("it ends when it is told to, with no timer left and the rules as they are", async () => {

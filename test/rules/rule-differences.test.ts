@@ -1,11 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  differenceLine,
-  differencesInWords,
-  isSameInOtherWords,
-  type ListedChain,
-  ruleDifferences,
-} from "../../src/rules/rule-differences.ts";
+import { differenceLine, differencesInWords, type ListedChain, ruleDifferences } from "../../src/rules/rule-differences.ts";
 
 const chain = (name: string, ...rules: string[]): ListedChain => ({ name, part: "closed", rules });
 const lines = (wanted: readonly ListedChain[], standing: readonly ListedChain[]) => ruleDifferences(wanted, standing).map(differenceLine);
@@ -45,22 +39,4 @@ test("a sentence names three chains, one rule by its text and more by their numb
   const wanted = [chain("a", "1", "2"), chain("b", "3"), chain("c", "4"), chain("d", "5"), chain("e", "6")];
   expect(differencesInWords(ruleDifferences(wanted, []))).toBe("missing in a: 2 rules; missing in b: 3; missing in c: 4; and 2 more");
   expect(differencesInWords(ruleDifferences(wanted.slice(1, 2), [chain("b", "0")]))).toBe("missing in b: 3; foreign in b: 0");
-});
-
-describe("the same in other words", () => {
-  const differ = (wanted: readonly ListedChain[], standing: readonly ListedChain[]) =>
-    isSameInOtherWords(ruleDifferences(wanted, standing));
-  test("is a rule that only reads otherwise", () => {
-    expect(differ([chain("a", "tcp dport 80 drop")], [chain("a", "tcp dport http drop")])).toBe(true);
-  });
-  test.for([
-    { title: "nothing at all", wanted: [], standing: [] },
-    { title: "a rule too many", wanted: [chain("a", "x drop")], standing: [chain("a", "y drop", "accept")] },
-    { title: "a rule too few", wanted: [chain("a", "x drop", "z drop")], standing: [chain("a", "y drop")] },
-    { title: "another verdict", wanted: [chain("a", "x drop")], standing: [chain("a", "x accept")] },
-    { title: "another chain", wanted: [chain("a", "x drop")], standing: [chain("b", "x drop")] },
-    { title: "another order", wanted: [chain("a", "x drop", "y accept")], standing: [chain("a", "y accept", "x drop")] },
-  ])("is not $title", ({ wanted, standing }) => {
-    expect(differ(wanted, standing)).toBe(false);
-  });
 });
