@@ -5,18 +5,29 @@ export type Cancel = () => void;
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Calls `act` once, `ms` milliseconds from now. */
+  /** Calls `act` once, `ms` milliseconds from now; where that is more than 24 days, maybe earlier. */
   after(ms: number, act: () => void): Cancel;
 }
+
+/** What Node's timers hold: one that is set for longer would go off at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** The machine's own time. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(ms, act) {
-    const timer = setTimeout(act, ms);
+    const timer = setTimeout(act, Math.min(ms, LONGEST_TIMER_MS));
     return () => clearTimeout(timer);
   },
 };
+
+/**
+ * Whether a span of `ms` that began at `since` is over at `now`. Where `since` lies ahead the clock was set back, and nobody knows how long
+ * ago that was: it is over, so that nothing waits for as long as the clock was set back.
+ */
+export function hasPassed(since: number, ms: number, now: number): boolean {
+  return now >= since + ms || now < since;
+}
 
 /** Resolves `ms` milliseconds from now, or at once when `signal` aborts. It never rejects. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {

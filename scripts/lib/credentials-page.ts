@@ -30,8 +30,9 @@ shares of their life, longer ones the same minutes. A lease that is younger than
   100 and of 200 ms. None begins 5 s after the first.
 - **Backoff.** After a flight that failed, the next one begins after a random part of 1, 2, 4 … 30 s, asked for or not. After a denial
   it begins after 60 s, and without a lease only when a container asks: a trust policy that is mended shows within a minute (S11).
-- **Budget.** All calls of the process share a bucket of 50, to which 10 a second come back. Calls that a request waits for go first, and
-  renewals of short leases; then prefetch; then other renewals. 1,000 new containers at once all have their leases within 100 s.
+- **Budget.** All AssumeRole calls of the process share a bucket of 50, to which 10 a second come back. Calls that a request waits for go
+  first, then renewals of short leases; then prefetch; then other renewals. 1,000 new containers at once all have their leases within 100 s.
+  The caller's ARN (GetCallerIdentity) takes nothing of it: it is asked for once per access key, while it is answered.
 
 ## imdsgate's own credentials
 

@@ -1,5 +1,5 @@
 import { aborted } from "../aborted.ts";
-import type { Cancel, Clock } from "../clock.ts";
+import { type Cancel, type Clock, hasPassed } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
@@ -64,14 +64,14 @@ class Keeper {
   async current(): Promise<BaseCredentials> {
     const held = this.#held;
     if (!held || this.#leftMs(held) <= 0) return await this.#load();
-    if (this.#leftMs(held) <= EARLY_MS && this.#parts.clock.now() >= this.#triedAt + RETRY_MS) this.#loadBehind();
+    if (this.#dueAt(held) <= this.#parts.clock.now()) this.#loadBehind();
     return held;
   }
 
   async renewed(refused: BaseCredentials): Promise<BaseCredentials | undefined> {
     if (this.#held && this.#held !== refused) return this.#held;
     const now = this.#parts.clock.now();
-    if (this.#flight === undefined && now < this.#renewedAt + RETRY_MS) return undefined;
+    if (this.#flight === undefined && !hasPassed(this.#renewedAt, RETRY_MS, now)) return undefined;
     this.#renewedAt = now;
     return await this.#load();
   }
@@ -126,10 +126,22 @@ class Keeper {
   }
 
   #schedule(): void {
-    if (!this.#isRunning || this.#held?.expiresAt === undefined) return;
-    const at = Math.max(this.#held.expiresAt - EARLY_MS, this.#triedAt + RETRY_MS);
     this.#cancelTimer();
-    this.#cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#parts.clock.now()), () => this.#loadBehind());
+    if (!this.#isRunning || this.#held?.expiresAt === undefined) return;
+    const waitMs = this.#dueAt(this.#held) - this.#parts.clock.now();
+    this.#cancelTimer = this.#parts.clock.after(Math.max(0, waitMs), () => this.#look());
+  }
+
+  /** A timer that came early is set again. */
+  #look(): void {
+    if (this.#held && this.#dueAt(this.#held) <= this.#parts.clock.now()) this.#loadBehind();
+    else this.#schedule();
+  }
+
+  /** When others are to be looked for. */
+  #dueAt({ expiresAt = Number.POSITIVE_INFINITY }: BaseCredentials): number {
+    const isFree = hasPassed(this.#triedAt, RETRY_MS, this.#parts.clock.now());
+    return Math.max(expiresAt - EARLY_MS, isFree ? Number.NEGATIVE_INFINITY : this.#triedAt + RETRY_MS);
   }
 
   #leftMs({ expiresAt = Number.POSITIVE_INFINITY }: BaseCredentials): number {
@@ -149,7 +161,7 @@ function troubleTeller({ clock, emit }: BaseCredentialParts): TellTrouble {
   let toldAt = Number.NEGATIVE_INFINITY;
   return (message, expiresAt) => {
     const now = clock.now();
-    if (now < toldAt + TELL_MS) return;
+    if (!hasPassed(toldAt, TELL_MS, now)) return;
     toldAt = now;
     emit({ kind: "base-credentials-failing", message, leftMs: expiresAt === undefined ? undefined : Math.max(0, expiresAt - now) });
   };

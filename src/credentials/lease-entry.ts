@@ -1,4 +1,4 @@
-import type { Cancel } from "../clock.ts";
+import { type Cancel, hasPassed } from "../clock.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Grant } from "../policy/decide.ts";
 import { backoffMs } from "./backoff.ts";
@@ -19,8 +19,8 @@ export interface LeaseEntry {
   waiters: number;
   /** Failed flights in a row. */
   failures: number;
-  /** No flight begins before this time, which is `backoffMs` after the last one failed. */
-  retryAt: number;
+  /** When the last one failed. No flight begins within `backoffMs` of that. */
+  failedAt: number;
   backoffMs: number;
   /** When STS said no; undefined when its last word was another. */
   deniedAt: number | undefined;
@@ -38,7 +38,7 @@ export function newEntry(grant: Grant): LeaseEntry {
     flight: undefined,
     waiters: 0,
     failures: 0,
-    retryAt: 0,
+    failedAt: 0,
     backoffMs: 0,
     deniedAt: undefined,
   };
@@ -70,13 +70,18 @@ export function urgencyOf(entry: LeaseEntry, now: number): Urgency {
 export function outcomeOf(entry: LeaseEntry, now: number): LeaseOutcome {
   if (entry.lease && stateOf(entry, now) !== "expired") return { kind: "lease", lease: entry.lease };
   const { deniedAt } = entry;
-  return deniedAt !== undefined && now < deniedAt + DENIAL_MS ? { kind: "denied", deniedAt } : { kind: "unavailable" };
+  return deniedAt !== undefined && !hasPassed(deniedAt, DENIAL_MS, now) ? { kind: "denied", deniedAt } : { kind: "unavailable" };
 }
 
 /** When the next flight should begin unasked; undefined where it waits for a request: never tried, or refused for good. */
 export function nextFlightAt(entry: LeaseEntry, now: number): number | undefined {
-  if (entry.lease && stateOf(entry, now) !== "expired") return Math.max(renewalAt(entry.lease, paceOf(entry)), entry.retryAt);
-  return entry.failures === 0 || entry.deniedAt !== undefined ? undefined : entry.retryAt;
+  if (entry.lease && stateOf(entry, now) !== "expired") return Math.max(renewalAt(entry.lease, paceOf(entry)), retryAt(entry, now));
+  return entry.failures === 0 || entry.deniedAt !== undefined ? undefined : retryAt(entry, now);
+}
+
+/** Before this time no flight begins; `now` or earlier where the last failure forbids none. */
+export function retryAt({ failedAt, backoffMs: waitMs }: LeaseEntry, now: number): number {
+  return hasPassed(failedAt, waitMs, now) ? Math.min(now, failedAt + waitMs) : failedAt + waitMs;
 }
 
 /** Takes in the lease that a flight brought. */
@@ -84,7 +89,7 @@ export function noteLease(entry: LeaseEntry, lease: Lease, jitter: number): void
   entry.lease = lease;
   entry.jitter = jitter;
   entry.failures = 0;
-  entry.retryAt = 0;
+  entry.failedAt = 0;
   entry.backoffMs = 0;
   entry.deniedAt = undefined;
 }
@@ -99,7 +104,7 @@ export function noteFailure(entry: LeaseEntry, error: unknown, now: number, rand
   entry.failures += 1;
   entry.deniedAt = isDenied ? now : undefined;
   entry.backoffMs = isDenied ? DENIAL_MS : backoffMs(entry.failures, random);
-  entry.retryAt = now + entry.backoffMs;
+  entry.failedAt = now;
 }
 
 function paceOf({ grant, jitter }: LeaseEntry) {

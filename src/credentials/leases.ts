@@ -5,7 +5,7 @@ import { bugEvent, type Emit } from "../events.ts";
 import type { Grant } from "../policy/decide.ts";
 import { type Flight, type FlightParts, fly } from "./flight.ts";
 import { type LeaseOutcome, leaseKey } from "./lease.ts";
-import { type LeaseEntry, newEntry, nextFlightAt, noteFailure, noteLease, outcomeOf, stateOf } from "./lease-entry.ts";
+import { type LeaseEntry, newEntry, nextFlightAt, noteFailure, noteLease, outcomeOf, retryAt, stateOf } from "./lease-entry.ts";
 import type { MintPurpose } from "./mint.ts";
 
 export interface LeasesParts extends FlightParts {
@@ -114,7 +114,7 @@ export class Leases {
   /** The flight under way, or a new one; undefined while the last failure forbids one. */
   #begin(entry: LeaseEntry, purpose: MintPurpose): Flight | undefined {
     if (entry.flight !== undefined) return entry.flight;
-    if (this.#now() < entry.retryAt || this.#hasEnded) return undefined;
+    if (this.#now() < retryAt(entry, this.#now()) || this.#hasEnded) return undefined;
     entry.cancelTimer();
     const ending = new AbortController();
     const flight: Flight = {
@@ -153,7 +153,10 @@ export class Leases {
     const at = nextFlightAt(entry, this.#now());
     if (at === undefined) return;
     const purpose = entry.lease ? "renewal" : "prefetch";
-    entry.cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#now()), () => void this.#begin(entry, purpose));
+    entry.cancelTimer = this.#parts.clock.after(Math.max(0, at - this.#now()), () => {
+      // It comes early where the clock was set back meanwhile.
+      if (this.#begin(entry, purpose) === undefined) this.#schedule(entry);
+    });
   }
 
   #now(): number {

@@ -1,4 +1,6 @@
 import { type Endpoint, endpointText } from "../address.ts";
+import { ImdsgateError } from "../errors.ts";
+import type { BaseCredentials } from "./assume-role.ts";
 import { noBaseCredentials, type OperatorCredentials } from "./load-base-credentials.ts";
 import { stoppable } from "./stoppable.ts";
 
@@ -17,14 +19,15 @@ export function sdkCredentials(upstream: Endpoint, region: string | undefined): 
     const settings = settingsFor(region, (line) => refusals.push(line));
     try {
       const found = await stoppable(signal, () => defaultProvider(settings)());
-      return {
+      return usable({
         accessKeyId: found.accessKeyId,
         secretAccessKey: found.secretAccessKey,
         sessionToken: found.sessionToken,
         expiresAt: found.expiration?.getTime(),
         source: sourceOf(found),
-      };
+      });
     } catch (error) {
+      if (error instanceof ImdsgateError) throw error;
       const reason = reasonOf(error, refusals);
       if (reason !== undefined) throw noBaseCredentials(reason);
       const wish = WISHES.find((name) => process.env[name]);
@@ -32,6 +35,12 @@ export function sdkCredentials(upstream: Endpoint, region: string | undefined): 
       throw noBaseCredentials(`${wish} is set, but leads to none; try it with: aws sts get-caller-identity`);
     }
   };
+}
+
+/** Keys with an unreadable end would never be due, or always. */
+function usable(found: BaseCredentials): BaseCredentials {
+  if (!Number.isNaN(found.expiresAt)) return found;
+  throw noBaseCredentials(`those of ${found.source} are of no use: their expiration is no time`);
 }
 
 function settingsFor(region: string | undefined, note: (line: string) => void) {
@@ -83,9 +92,13 @@ function reasonOf(error: unknown, log: readonly string[]): string | undefined {
   return telling === undefined ? undefined : shortened(telling);
 }
 
+/** The words of JSON.parse, which may repeat a part of what it could not read: of a key. */
+const BAD_JSON = /not valid JSON|JSON at position|JSON input|Unexpected (token|end|number|string|non-whitespace)/;
+
 /** A program's command line and its error output, which a failed credential_process repeats, may hold secrets. */
 function shortened(text: string): string {
   if (text.startsWith("Command failed:")) return "the profile's credential_process failed; try it with: aws sts get-caller-identity";
+  if (BAD_JSON.test(text)) return "what it answered is no JSON";
   const [line = ""] = text.split("\n");
   return line.slice(0, 300);
 }

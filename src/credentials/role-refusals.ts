@@ -1,4 +1,4 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, hasPassed } from "../clock.ts";
 import { withDeadline } from "../deadline.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
 import type { Emit } from "../events.ts";
@@ -21,24 +21,30 @@ const CALLER_MS = 5_000;
  */
 export function withRefusalsTold(sts: Sts, { clock, emit, ending }: RoleRefusalParts): Sts {
   const toldAt = new Map<string, number>();
-  let known: { readonly accessKeyId: string; readonly arn: string } | undefined;
+  let known: { readonly accessKeyId: string; readonly arn: Promise<string> } | undefined;
 
-  const callerArn: Sts["callerArn"] = async (base, region, signal) => {
-    if (known?.accessKeyId === base.accessKeyId) return known.arn;
-    const arn = await sts.callerArn(base, region, signal);
-    known = { accessKeyId: base.accessKeyId, arn };
+  const late = () => new ImdsgateError("STS_UNAVAILABLE", `GetCallerIdentity had no answer within ${CALLER_MS / 1_000} s`);
+  const askForArn = (base: BaseCredentials, region: string): Promise<string> => {
+    const deadline = { clock, ms: CALLER_MS, signal: ending, late };
+    const arn = withDeadline(deadline, (signal) => sts.callerArn(base, region, signal));
+    const asked = { accessKeyId: base.accessKeyId, arn };
+    known = asked;
+    arn.catch(() => {
+      if (known === asked) known = undefined;
+    });
     return arn;
   };
+  /** One question for all who ask meanwhile: no one of them ends it. */
+  const callerArn = (base: BaseCredentials, region: string): Promise<string> =>
+    known?.accessKeyId === base.accessKeyId ? known.arn : askForArn(base, region);
   const isToBeTold = (roleArn: string): boolean => {
     const now = clock.now();
-    if (now < (toldAt.get(roleArn) ?? Number.NEGATIVE_INFINITY) + TELL_MS) return false;
+    if (!hasPassed(toldAt.get(roleArn) ?? Number.NEGATIVE_INFINITY, TELL_MS, now)) return false;
     toldAt.set(roleArn, now);
     return true;
   };
   const tell = async (use: RoleUse, base: BaseCredentials, region: string): Promise<void> => {
-    const late = () => new ImdsgateError("STS_UNAVAILABLE", `GetCallerIdentity had no answer within ${CALLER_MS / 1_000} s`);
-    const deadline = { clock, ms: CALLER_MS, signal: ending, late };
-    const caller = await withDeadline(deadline, (signal) => callerArn(base, region, signal)).catch(() => undefined);
+    const caller = await callerArn(base, region).catch(() => undefined);
     if (!ending.aborted) emit({ kind: "role-refused", ...trustAdviceFor(use, caller) });
   };
 

@@ -47,6 +47,8 @@ function stopperOf(message: unknown): (() => void) | undefined {
 function endProgram(program: ChildProcess): void {
   program.stdout?.destroy();
   program.stderr?.destroy();
+  // Its pid may be another's by now.
+  if (program.exitCode !== null || program.signalCode !== null) return;
   program.kill("SIGSTOP");
   const begun = program.pid === undefined ? [] : descendantsOf(program.pid);
   program.kill("SIGKILL");

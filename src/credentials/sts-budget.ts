@@ -37,21 +37,32 @@ const FULL_MS = 50 * CALL_MS;
 export function createStsBudget(clock: Clock): StsBudget {
   const waiters = new Set<Waiter>();
   let bucket: Bucket = { creditMs: FULL_MS, at: clock.now() };
-  let cancelTimer: Cancel = () => {};
+  let cancelTimer: Cancel | undefined;
 
+  /** Without credit nobody is looked at, and the timer that stands is left: each arrival comes by here. */
   function serve(): void {
-    cancelTimer();
     bucket = refilled(bucket, clock.now());
-    for (let next = nextOf(waiters); next !== undefined; next = nextOf(waiters)) {
-      if (bucket.creditMs < CALL_MS) {
-        // In whole milliseconds: what is less may be too little to move a clock on.
-        cancelTimer = clock.after(Math.ceil(CALL_MS - bucket.creditMs), serve);
-        return;
-      }
+    while (bucket.creditMs >= CALL_MS) {
+      const next = nextOf(waiters);
+      if (next === undefined) break;
       bucket = { ...bucket, creditMs: bucket.creditMs - CALL_MS };
       waiters.delete(next);
       next.go();
     }
+    if (waiters.size === 0) {
+      stopTimer();
+      return;
+    }
+    // In whole milliseconds: what is less may be too little to move a clock on.
+    cancelTimer ??= clock.after(Math.ceil(CALL_MS - bucket.creditMs), () => {
+      cancelTimer = undefined;
+      serve();
+    });
+  }
+
+  function stopTimer(): void {
+    cancelTimer?.();
+    cancelTimer = undefined;
   }
 
   return {
@@ -62,7 +73,7 @@ export function createStsBudget(clock: Clock): StsBudget {
       const waiter: Waiter = { urgency, go };
       const leave = () => {
         waiters.delete(waiter);
-        if (waiters.size === 0) cancelTimer();
+        if (waiters.size === 0) stopTimer();
         reject(signal.reason);
       };
       signal.addEventListener("abort", leave, { once: true });

@@ -39,21 +39,26 @@ function reasonFor(code: ErrorCode, name: string, status: number | undefined, er
   switch (code) {
     case "STS_DENIED":
     case "STS_INVALID":
-      return `${name}: ${oneLine(textAt(error, "message") ?? "")}`;
+      return `${word(name)}: ${oneLine(textAt(error, "message") ?? "")}`;
     case "STS_THROTTLED":
-      return `STS is throttling (${name}); it is tried again`;
+      return `STS is throttling (${word(name)}); it is tried again`;
     case "STS_BASE_REFUSED":
-      return `STS refused imdsgate's own credentials (${name}); see the event base-credentials for where they come from`;
+      return `STS refused imdsgate's own credentials (${word(name)}); see the event base-credentials for where they come from`;
     case "STS_ANSWER_BAD":
       return "the answer is not what STS answers; check --sts-endpoint";
     default:
-      return `no answer that can be used (${textAt(error, "code") ?? name}${status === undefined ? "" : `, status ${status}`}); check the network and --sts-endpoint`;
+      return `no answer that can be used (${word(textAt(error, "code") ?? name)}${status === undefined ? "" : `, status ${status}`}); check the network and --sts-endpoint`;
   }
 }
 
 /** STS's message as one short line of printable ASCII. */
 function oneLine(text: string): string {
   return text.replace(/[^\x20-\x7e]+/g, " ").slice(0, 400);
+}
+
+/** A name or a code: STS's own are short, but who answers may be somebody else. */
+function word(text: string): string {
+  return oneLine(text).slice(0, 64);
 }
 
 /** The status of the answer: in `$metadata` of an error that STS sent, in `$response` of an answer that could not be read. */

@@ -1,47 +1,13 @@
 import { setImmediate } from "node:timers/promises";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { createBaseCredentials } from "../../src/credentials/base-credentials.ts";
-import type { OperatorCredentials } from "../../src/credentials/load-base-credentials.ts";
+import { describe, expect, test } from "vitest";
 import { ImdsgateError } from "../../src/errors.ts";
-import type { ImdsgateEvent } from "../../src/events.ts";
-import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { BASE, eventsOf, MINUTE, pass } from "./scripted.ts";
-import { documentOf, scriptedImds, TOKEN_QUESTION } from "./scripted-imds.ts";
-
-const ROOT = "/latest/meta-data/iam/security-credentials/";
-
-function startBase(operator: OperatorCredentials = async () => undefined) {
-  const clock = handMovedClock();
-  const imds = scriptedImds();
-  const serve = (lifeMinutes: number, serial: number) => {
-    imds.items.set(ROOT, "host");
-    imds.items.set(`${ROOT}host`, documentOf(serial, clock.now() + lifeMinutes * MINUTE));
-  };
-  serve(60, 1);
-  const events: ImdsgateEvent[] = [];
-  let asked = 0;
-  const operatorCredentials: OperatorCredentials = (signal) => {
-    asked += 1;
-    return operator(signal);
-  };
-  const base = createBaseCredentials({ operatorCredentials, imds, clock, emit: (event) => events.push(event) });
-  const running = (): (() => Promise<void>) => {
-    const ending = new AbortController();
-    const ended = base.run(ending.signal);
-    const stop = () => {
-      ending.abort();
-      return ended;
-    };
-    onTestFinished(stop);
-    return stop;
-  };
-  const troubles = () => eventsOf(events, "base-credentials-failing").map(({ message, leftMs }) => ({ message, leftMs }));
-  return { clock, imds, events, base, serve, running, troubles, timesAsked: () => asked };
-}
+import { ROOT, startBase } from "./scripted-base.ts";
+import { documentOf, TOKEN_QUESTION } from "./scripted-imds.ts";
 
 describe("our own credentials", () => {
   test("are the operator's where he gives any, and IMDS is not asked", async () => {
-    const { base, imds, events } = startBase(async () => BASE);
+    const { base, imds, events } = startBase({ operator: async () => BASE });
     expect(await base.current()).toBe(BASE);
     expect(imds.questions).toEqual([]);
     expect(events).toEqual([{ kind: "base-credentials", source: "environment", accessKeyId: BASE.accessKeyId, expiresAt: undefined }]);
@@ -130,7 +96,7 @@ describe("our own credentials", () => {
   });
 
   test("stay the same object while they are the same, so that the connection to STS is kept", async () => {
-    const { base, clock } = startBase(async () => ({ ...BASE }));
+    const { base, clock } = startBase({ operator: async () => ({ ...BASE }) });
     const first = await base.current();
     await pass(clock, MINUTE);
     expect(await base.renewed(first)).toBe(first);
@@ -184,7 +150,7 @@ describe("our own credentials", () => {
   });
 
   test("are waited for ten seconds at most", async () => {
-    const { base, clock } = startBase(() => new Promise(() => {}));
+    const { base, clock } = startBase({ operator: () => new Promise(() => {}) });
     const asked = base.current().catch((error: unknown) => error);
     await setImmediate();
     await pass(clock, 10_000);
@@ -196,9 +162,11 @@ describe("our own credentials", () => {
 
   test("that hang at a provider end the question to it, and the next one is a new one", async () => {
     const signals: AbortSignal[] = [];
-    const { base, clock } = startBase((signal) => {
-      signals.push(signal);
-      return signals.length < 3 ? new Promise(() => {}) : Promise.resolve(BASE);
+    const { base, clock } = startBase({
+      operator: (signal) => {
+        signals.push(signal);
+        return signals.length < 3 ? new Promise(() => {}) : Promise.resolve(BASE);
+      },
     });
     for (let tries = 1; tries < 3; tries += 1) {
       const failed = base.current().catch(({ code }: ImdsgateError) => code);
@@ -210,9 +178,11 @@ describe("our own credentials", () => {
 
   test("end what is under way when they are not wanted any more, and tell nothing of that", async () => {
     let signal: AbortSignal | undefined;
-    const { base, running, clock, troubles } = startBase((given) => {
-      signal = given;
-      return new Promise(() => {});
+    const { base, running, clock, troubles } = startBase({
+      operator: (given) => {
+        signal = given;
+        return new Promise(() => {});
+      },
     });
     const stop = running();
     const asked = base.current().catch(({ code }: ImdsgateError) => code);
@@ -234,7 +204,7 @@ describe("our own credentials", () => {
 
   test("that the operator configured and that fail are not replaced by the instance's", async () => {
     const failure = new ImdsgateError("BASE_CREDENTIALS_UNAVAILABLE", "the SSO session has expired");
-    const { base, imds } = startBase(() => Promise.reject(failure));
+    const { base, imds } = startBase({ operator: () => Promise.reject(failure) });
     await expect(base.current()).rejects.toBe(failure);
     expect(imds.questions).toEqual([]);
   });

@@ -177,6 +177,17 @@ describe("what a call waited for", () => {
     ]);
   });
 
+  test("is told of that call alone, not of the next one with renewed keys", async () => {
+    const { clock, sts, leases, waits } = await startBusy(-50);
+    sts.turns.push(THROTTLED, THROTTLED, THROTTLED, BASE_REFUSED);
+    leases.prefetch(grantOf());
+    await pass(clock, 1_000);
+    expect(waits().slice(3)).toEqual([
+      { waitedMs: 500, waitedFor: "backoff" },
+      { waitedMs: 0, waitedFor: undefined },
+    ]);
+  });
+
   test("is the budget, where that took longer", async () => {
     const { clock, sts, waits } = await startBusy(3);
     sts.turns.push(THROTTLED, THROTTLED, THROTTLED);

@@ -76,6 +76,19 @@ describe("asking for a lease", () => {
     expect(await key()).toBe(SECOND);
   });
 
+  test.for([
+    { title: "a denial", turn: DENIED },
+    { title: "an outage", turn: DOWN },
+  ])("is asked for after $title at once where the clock was set back, not as much later", async ({ turn }) => {
+    const { clock, sts, leases, key } = startLeases({ jitter: 1 });
+    sts.always = turn;
+    leases.prefetch(grantOf());
+    await pass(clock, 500);
+    sts.always = "ok";
+    clock.leap(-24 * HOUR);
+    expect(await key()).toMatch(/^ASIA/);
+  });
+
   test("has nothing when our own credentials are refused, and does not try them three times", async () => {
     const { sts, key } = startLeases();
     sts.always = BASE_REFUSED;
@@ -123,6 +136,21 @@ describe("a prefetched lease", () => {
     const { length } = sts.calls;
     expect(await key()).toBe(`ASIA${`${length}`.padStart(16, "0")}`);
     expect(sts.calls).toHaveLength(length);
+  });
+
+  test("is tried again unasked also where the clock was set back by less than the backoff", async () => {
+    const { clock, sts, leases } = startLeases({ jitter: 1 });
+    sts.always = DENIED;
+    await leases.leaseFor(grantOf());
+    sts.always = DOWN;
+    await pass(clock, MINUTE);
+    const failed = leases.leaseFor(grantOf());
+    await pass(clock, 400);
+    await failed;
+    const { length } = sts.calls;
+    clock.leap(-100);
+    await pass(clock, 2_000);
+    expect(sts.calls.length).toBeGreaterThan(length);
   });
 
   test("that is denied is not tried again unasked", async () => {

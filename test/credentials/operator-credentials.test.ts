@@ -9,6 +9,8 @@ import { startHttpStub } from "./http-stub.ts";
 const NOWHERE = { host: "127.0.0.1", port: 9 };
 const PROCESS_FAILED = "the profile's credential_process failed; try it with: aws sts get-caller-identity";
 
+const CANARY = "wJalrXUtnFEMIcanaryOfTheTests";
+
 function ask({ region, signal = new AbortController().signal }: { region?: string; signal?: AbortSignal } = {}) {
   return sdkCredentials(NOWHERE, region)(signal);
 }
@@ -166,6 +168,33 @@ describe("the operator's credentials that are configured and fail", () => {
       `[profile ops]\n${program}${Object.keys(variables).length === 0 ? `[default]\n${program}` : ""}`,
     );
     expect(await refusal()).toBe(why);
+  });
+
+  test("say that an end is no time, and give no keys that would never be loaded anew", async () => {
+    const environment = await useAwsEnvironment({ AWS_PROFILE: "ops" });
+    const answer = { Version: 1, AccessKeyId: "AKIAOPS", SecretAccessKey: "opsSecret", Expiration: "soon" };
+    const path = await environment.write("keys.json", JSON.stringify(answer));
+    await environment.write(".aws/config", `[profile ops]\ncredential_process = cat ${path}\n`);
+    expect(await refusal()).toBe("those of profile are of no use: their expiration is no time");
+  });
+
+  test.for([
+    { title: "a value without quotes", text: `{"AccessKeyId":"AKIACANARY","SecretAccessKey":${CANARY}","Token":"t"}` },
+    { title: "a bare key", text: CANARY },
+    { title: "a bare key after a line feed", text: `\n\n${CANARY}` },
+    { title: "a value that does not end", text: `{"SecretAccessKey":"${CANARY}` },
+    { title: "a control character", text: `{"SecretAccessKey":"${CANARY}\n"}` },
+    { title: "more than one value", text: `{"SecretAccessKey":"${CANARY}"} ${CANARY}` },
+    { title: "no comma", text: `{"a":"b" "SecretAccessKey":"${CANARY}"}` },
+    { title: "nothing", text: "" },
+  ])("repeat nothing of an answer that is no JSON: $title", async ({ text }) => {
+    const service = await startHttpStub((response) => response.end(text));
+    await useAwsEnvironment({ AWS_CONTAINER_CREDENTIALS_FULL_URI: `http://127.0.0.1:${service.port}/keys` });
+    expect(await refusal()).toBe("what it answered is no JSON");
+    const environment = await useAwsEnvironment({ AWS_PROFILE: "ops" });
+    const path = await environment.write("keys.json", text);
+    await environment.write(".aws/config", `[profile ops]\ncredential_process = cat ${path}\n`);
+    expect(await refusal()).toBe("Profile ops credential_process returned invalid JSON.");
   });
 
   test.for([

@@ -73,6 +73,43 @@ describe("a role that STS refuses", () => {
     expect(timesAsked()).toBe(1);
   });
 
+  test("is told again when the clock was set back, however far", async () => {
+    const { assume, clock, told } = startRefusals();
+    await assume();
+    clock.leap(-60 * MINUTE);
+    await assume();
+    await assume();
+    expect(told()).toEqual(["app", "app"]);
+  });
+
+  test("asks once who calls, for fifty roles that are refused at once", async () => {
+    const { assume, clock, told, timesAsked, scripted, events } = startRefusals();
+    const { promise: held, resolve: release } = Promise.withResolvers<void>();
+    const prompt = scripted.callerArn;
+    scripted.callerArn = async (...call) => {
+      const arn = await prompt(...call);
+      await held;
+      return arn;
+    };
+    const all = Promise.all(Array.from({ length: 50 }, (_, number) => assume(`role-${number}`)));
+    await pass(clock, 0);
+    release();
+    await all;
+    await pass(clock, 0);
+    expect([timesAsked(), told().length]).toEqual([1, 50]);
+    expect(new Set(eventsOf(events, "role-refused").map(({ callerArn }) => callerArn))).toEqual(new Set([HOST]));
+  });
+
+  test("asks anew who calls after that had no answer", async () => {
+    const { assume, events, scripted } = startRefusals();
+    const prompt = scripted.callerArn;
+    scripted.callerArn = () => Promise.reject(DOWN);
+    await assume("app");
+    scripted.callerArn = prompt;
+    await assume("php");
+    expect(eventsOf(events, "role-refused").map(({ callerArn }) => callerArn)).toEqual([undefined, HOST]);
+  });
+
   test("is told with all that its session was to have", async () => {
     const { assume, events } = startRefusals();
     const tags = [{ key: "team", value: "web", isTransitive: false }];

@@ -146,3 +146,34 @@ describe("the budget of calls to STS", () => {
     expect(turns).toHaveLength(10);
   });
 });
+
+test("a budget without credit looks at nobody who waits, and leaves the timer that stands", async () => {
+  const { clock, turns, take, drain } = startBudget();
+  await drain();
+  let looks = 0;
+  const urgency = (): Urgency => {
+    looks += 1;
+    return "renewal";
+  };
+  for (let arrival = 0; arrival < 100; arrival += 1) take(`${arrival}`, urgency);
+  expect(looks).toBe(0);
+  await pass(clock, 100);
+  expect([looks, turns]).toEqual([100, ["0 at 100"]]);
+});
+
+test("a budget sets its timers in whole milliseconds: what is less may never move a clock on", async () => {
+  const { clock } = startBudget();
+  const timersMs: number[] = [];
+  const after = (ms: number, act: () => void) => {
+    timersMs.push(ms);
+    return clock.after(ms, act);
+  };
+  const budget = createStsBudget({ ...clock, after });
+  const takeFor = (count: number) => Array.from({ length: count }, () => budget.turn(() => "request", new AbortController().signal));
+  await Promise.all(takeFor(50));
+  clock.leap(0.25);
+  const turns = takeFor(1);
+  expect(timersMs).toEqual([100]);
+  await pass(clock, 100);
+  await Promise.all(turns);
+});

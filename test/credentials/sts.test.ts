@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { awsSts } from "../../src/credentials/sts.ts";
+import { stsFailure } from "../../src/credentials/sts-failure.ts";
 import { watchDials } from "./dialled.ts";
 import { BASE, requestOf } from "./scripted.ts";
 
@@ -196,6 +197,24 @@ describe("the door to STS", () => {
       message:
         "AssumeRole for arn:aws:iam::111122223333:role/app failed: AccessDenied: User: arn:aws:sts::1:x is not authorized to perform: sts:AssumeRole",
     });
+  });
+
+  test.for([
+    { title: "a denial", status: 403, name: "AccessDenied", code: "STS_DENIED" },
+    { title: "a throttled call", status: 400, name: "Throttling", code: "STS_THROTTLED" },
+    { title: "refused keys", status: 403, name: "ExpiredToken", code: "STS_BASE_REFUSED" },
+    { title: "anything else", status: 403, name: "Odd", code: "STS_UNAVAILABLE" },
+  ])("repeats no more than 64 printable characters of the name of $title", async ({ status, name, code }) => {
+    const long = stsFailure({ name: `${name}\n\u001b[31m${"x".repeat(500_000)}`, $metadata: { httpStatusCode: status } }, "AssumeRole");
+    expect(long.message).toMatch(/^[\x20-\x7e]{1,250}$/);
+    expect([stsFailure({ name, $metadata: { httpStatusCode: status } }, "AssumeRole").code, long.message.includes("x".repeat(65))]).toEqual(
+      [code, false],
+    );
+  });
+
+  test("repeats no more than 64 printable characters of the code of a failure on the way", () => {
+    const { message } = stsFailure({ name: "Error", code: `E\r\nX\u001b${"x".repeat(500_000)}` }, "AssumeRole");
+    expect(message).toBe(`AssumeRole failed: no answer that can be used (E X ${"x".repeat(60)}); check the network and --sts-endpoint`);
   });
 
   test("repeats nothing of a refused signature, whose message holds the signed session token", async () => {

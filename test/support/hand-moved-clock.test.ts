@@ -30,3 +30,13 @@ test("a leap calls nothing; what fell due on the way is called afterwards", () =
   clock.advance(1);
   expect({ before, calls }).toEqual({ before: [], calls: [1_000] });
 });
+
+test("a clock that is set back keeps how long its timers have to go", () => {
+  const clock = handMovedClock(1_000);
+  const calls: number[] = [];
+  clock.after(10, () => void calls.push(clock.now()));
+  clock.leap(-500);
+  expect(clock.untilNext()).toBe(10);
+  clock.advance(10);
+  expect(calls).toEqual([510]);
+});

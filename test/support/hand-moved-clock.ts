@@ -4,14 +4,17 @@ import type { Clock } from "../../src/clock.ts";
 export interface HandMovedClock extends Clock {
   /** Moves on by `ms`, and calls what falls due on the way, in order, at its own time. */
   advance(ms: number): void;
-  /** Moves on by `ms` and calls nothing: a machine that was suspended. What fell due is called by the next `advance`. */
+  /**
+   * Moves on by `ms` and calls nothing: a machine that was suspended. What fell due is called by the next `advance`.
+   * Backwards it is a clock that was set back: timers go off as long from now as before.
+   */
   leap(ms: number): void;
   /** Milliseconds until the next timer, 0 when it is overdue; undefined when none is set. */
   untilNext(): number | undefined;
 }
 
 interface Timer {
-  readonly at: number;
+  at: number;
   readonly act: () => void;
 }
 
@@ -27,7 +30,7 @@ export function handMovedClock(start = Date.UTC(2026, 10, 24, 2, 0, 0)): HandMov
   return {
     now: () => time,
     after(ms, act) {
-      const timer = { at: time + Math.max(0, ms), act };
+      const timer: Timer = { at: time + Math.max(0, ms), act };
       timers.add(timer);
       return () => void timers.delete(timer);
     },
@@ -42,6 +45,7 @@ export function handMovedClock(start = Date.UTC(2026, 10, 24, 2, 0, 0)): HandMov
     },
     leap(ms) {
       time += ms;
+      if (ms < 0) for (const timer of timers) timer.at += ms;
     },
     untilNext() {
       const timer = next();

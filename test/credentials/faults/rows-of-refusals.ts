@@ -20,6 +20,8 @@ export const REFUSALS: readonly Fault[] = [
   tooLong("exceeds `MaxSessionDuration`", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."),
   ...[
     saying(400, "Throttling"),
+    saying(400, "ThrottlingException"),
+    saying(400, "TooManyRequestsException"),
     saying(400, "RequestLimitExceeded"),
     saying(503, "RequestLimitExceeded"),
     { title: "429, whatever it says", trouble: answering(() => httpTurn(429, "slow down", "text/plain")) },
@@ -43,9 +45,12 @@ export const REFUSALS: readonly Fault[] = [
     without: "the lease",
     next: "renewal",
   },
-  ...[saying(403, "ExpiredToken"), saying(403, "InvalidClientTokenId"), saying(403, "UnrecognizedClientException")].map(
-    (row): Fault => ({ ...row, rule: "X5, S8", outcomes: ["base-refused", "base-refused"], without: "500", next: "backoff" }),
-  ),
+  ...[
+    saying(403, "ExpiredToken"),
+    saying(403, "ExpiredTokenException"),
+    saying(403, "InvalidClientTokenId"),
+    saying(403, "UnrecognizedClientException"),
+  ].map((row): Fault => ({ ...row, rule: "X5, S8", outcomes: ["base-refused", "base-refused"], without: "500", next: "backoff" })),
   {
     title: "nothing, since imdsgate has no credentials of its own",
     rule: "X5",
