@@ -137,6 +137,7 @@ function processIo(): CommandIo {
   const stop = new AbortController();
   const onSignal = () => (stop.signal.aborted ? process.exit(FAILED) : stop.abort());
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  // To name these streams makes them non-blocking where they are sockets: the log counts on it.
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {});
   return {
     out: (text) => void process.stdout.write(text),

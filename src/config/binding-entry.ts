@@ -2,6 +2,13 @@ import { ImdsgateError } from "../errors.ts";
 import { type Fields, isFields } from "../fields.ts";
 import { plainText, type Setting } from "./setting.ts";
 
+/** A binding of the file: its two halves, each as it stands there, and what it says besides. */
+export interface BindingEntry {
+  readonly match: string;
+  readonly role: string;
+  readonly extras: BindingExtras;
+}
+
 /** What a binding of the file says besides who and which role, each with its place. */
 export interface BindingExtras {
   readonly requireImdsv2: Setting | undefined;
@@ -45,9 +52,11 @@ export function readBindingEntry(entry: Fields, placeOf: PlaceInEntry): Setting 
     const what = `unknown key ${JSON.stringify(stranger)} in a binding; allowed: ${ALLOWED.join(", ")}`;
     throw new ImdsgateError("CONFIG_INVALID", `${placeOf(stranger)}: ${what}`);
   }
-  const binding = `${plainText(entry["match"], `${placeOf("match")}, match`)}=${plainText(entry["role"], `${placeOf("role")}, role`)}`;
+  const match = plainText(entry["match"], `${placeOf("match")}, match`);
+  const role = plainText(entry["role"], `${placeOf("role")}, role`);
+  const binding = `${match}=${role}`;
   const originOf: PlaceInEntry = (...keys) => `${placeOf(...keys)}, ${keys.join(" ")} of ${binding}`;
-  return { origin: placeOf(), text: binding, extras: readExtras(entry, originOf) };
+  return { origin: placeOf(), text: binding, entry: { match, role, extras: readExtras(entry, originOf) } };
 }
 
 function readExtras(entry: Fields, originOf: PlaceInEntry): BindingExtras {

@@ -3,7 +3,7 @@ import { ImdsgateError } from "../errors.ts";
 import { type Parsed, type Problem, parsedOrThrow } from "../parsed.ts";
 import type { Policy } from "../policy/decide.ts";
 import { parseRoleAlias, parseRoleReference, type RoleArn } from "../policy/role-arn.ts";
-import { parseRoleBinding, type RoleBinding } from "../policy/role-binding.ts";
+import { parseBindingHalves, parseRoleBinding, type RoleBinding } from "../policy/role-binding.ts";
 import { PLAIN_SESSION, type SessionPlan } from "../policy/session.ts";
 import { parseDuration, parseExternalId } from "../policy/session-limits.ts";
 import { parseSessionName } from "../policy/session-name.ts";
@@ -44,9 +44,10 @@ export function policyFrom(settings: Settings): Policy {
 }
 
 function bindingFrom(setting: Setting, aliases: ReadonlyMap<string, RoleArn>, scope: SessionScope): RoleBinding {
-  const binding = parsed(setting, (text) => parseRoleBinding(text, aliases));
-  const { extras } = setting;
-  if (!extras) return binding;
+  const { entry } = setting;
+  if (!entry) return parsed(setting, (text) => parseRoleBinding(text, aliases));
+  const { match, role, extras } = entry;
+  const binding = parsed(setting, () => parseBindingHalves(match, role, aliases));
   return { ...binding, session: sessionPlanFrom(extras, scope), requireImdsv2: maybe(extras.requireImdsv2, parseSwitch) };
 }
 

@@ -1,12 +1,13 @@
 import { ImdsgateError } from "../errors.ts";
-import type { BindingExtras } from "./binding-entry.ts";
+import type { BindingEntry } from "./binding-entry.ts";
 
 /** One value that somebody set, as text, and where he set it: `--bind`, `IMDSGATE_BIND` or `config.yaml line 3`. */
 export interface Setting {
   readonly origin: string;
+  /** Of a map of the file's `bind` list: what it is called where something is told of it. */
   readonly text: string;
-  /** Of a binding in the file: what it says besides. */
-  readonly extras?: BindingExtras;
+  /** Of a map of the file's `bind` list: all that it says. */
+  readonly entry?: BindingEntry;
 }
 
 /** What stands in the file where a text belongs. Throws CONFIG_INVALID. */

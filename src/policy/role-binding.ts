@@ -19,7 +19,7 @@ export interface RoleBinding {
   readonly session: SessionPlan;
   /** Whether requests without an IMDS token are refused; undefined leaves it to the policy as a whole. */
   readonly requireImdsv2: boolean | undefined;
-  /** As the operator wrote it. */
+  /** As the operator wrote it, to be shown alone: who it is for and which role stand above. */
   readonly text: string;
 }
 
@@ -33,11 +33,20 @@ export function parseRoleBinding(text: string, aliases: ReadonlyMap<string, Role
   if (split < 0) {
     return { problem: `${JSON.stringify(text)} names no role`, allowed: "SELECTOR=ROLE", example: "name:web=web-role" };
   }
-  const selector = parseSelector(text.slice(0, split));
+  return parseBindingHalves(text.slice(0, split), text.slice(split + 1), aliases);
+}
+
+/**
+ * Reads a binding whose halves are known: glued together and split again, a label's value that looks like a role would make another
+ * selector and another role of them.
+ */
+export function parseBindingHalves(match: string, role: string, aliases: ReadonlyMap<string, RoleArn>): Parsed<RoleBinding> {
+  const selector = parseSelector(match);
   if ("problem" in selector) return selector;
-  const role = parseRoleReference(text.slice(split + 1), aliases);
-  if ("problem" in role) return role;
-  return { value: { selector: selector.value, role: role.value, session: PLAIN_SESSION, requireImdsv2: undefined, text } };
+  const reference = parseRoleReference(role, aliases);
+  if ("problem" in reference) return reference;
+  const text = `${match}=${role}`;
+  return { value: { selector: selector.value, role: reference.value, session: PLAIN_SESSION, requireImdsv2: undefined, text } };
 }
 
 /** Reads a selector: `name:`, `image:`, `label:K=V`, `ip:CIDR` or `compose:PROJECT/SERVICE`. */

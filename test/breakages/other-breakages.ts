@@ -72,6 +72,15 @@ export const OTHER_BREAKAGES: readonly Breakage[] = [
     titled: "never comes from",
   },
   {
+    name: "the halves of a binding in the file are glued and split again",
+    rule: "README, security model 3",
+    file: "src/config/policy-settings.ts",
+    search: "() => parseBindingHalves(match, role, aliases)",
+    replace: "() => parseRoleBinding([match, role].join('='), aliases)",
+    tests: ["test/config/binding-entry.test.ts"],
+    titled: "keeps its two halves apart",
+  },
+  {
     name: "one role's external id is given to another",
     rule: "S4",
     file: "src/policy/decide.ts",

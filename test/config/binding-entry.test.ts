@@ -66,6 +66,45 @@ describe("a binding of the file", () => {
     ]);
   });
 
+  test.for([
+    {
+      title: "a label whose value looks like a role",
+      match: "label:a=b=arn:aws:iam::111122223333:role/x",
+      role: "app",
+      selector: { kind: "label", key: "a", pattern: "b=arn:aws:iam::111122223333:role/x" },
+      reference: { kind: "name", name: "app", text: "app" },
+    },
+    {
+      title: "a label whose value is a role",
+      match: "label:iam-role=arn:aws:iam::111122223333:role/x",
+      role: "app",
+      selector: { kind: "label", key: "iam-role", pattern: "arn:aws:iam::111122223333:role/x" },
+      reference: { kind: "name", name: "app", text: "app" },
+    },
+    {
+      title: "a label whose value ends in =",
+      match: "label:a=b=",
+      role: "app",
+      selector: { kind: "label", key: "a", pattern: "b=" },
+      reference: { kind: "name", name: "app", text: "app" },
+    },
+  ])("keeps its two halves apart: $title", ({ match, role, selector, reference }) => {
+    const { config, complaint } = parse(`bind: [{ match: "${match}", role: "${role}" }]`);
+    expect(complaint).toBeUndefined();
+    expect(config?.policy.bindings).toEqual([
+      { selector, role: reference, session: PLAIN_SESSION, requireImdsv2: undefined, text: `${match}=${role}` },
+    ]);
+  });
+
+  test.for([
+    { match: "name:web", role: "b=app", is: '"b=app" is not the name of a role' },
+    { match: "label:a", role: "b=app", is: '"a" is not a label and its value' },
+    { match: "name:web=arn:aws:iam::111122223333:role/x", role: "app", is: '"web=arn:aws:iam::111122223333:role/x" is not the name of' },
+    { match: "name:web", role: "", is: '"" is not the name of a role' },
+  ])("is refused where a half is wrong by itself: $match, $role", ({ match, role, is }) => {
+    expect(parse(`bind: [{ match: "${match}", role: "${role}" }]`).complaint).toContain(`config.yaml line 1: ${is}`);
+  });
+
   test("is warned of when its sessions last less than an hour (N8)", () => {
     expect(parse(WHOLE).config?.warnings).toEqual([expect.stringMatching(/^duration of name:web=app: sessions of 900 s are renewed/)]);
     expect(parse(fileWith("duration: 3600")).config?.warnings).toEqual([]);

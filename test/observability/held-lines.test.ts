@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -100,20 +100,17 @@ test("what nobody reads takes 1 MiB at most; the lines that are lost for it are 
   const { clock, destination, read } = await onPipe();
   const line = `${"x".repeat(127)}\n`;
   const written = 10 * 8_192;
+  destination.tellLosses((count) => `lost ${count}\n`);
   for (let index = 0; index < written; index += 1) destination.write(line);
   clock.advance(20);
   const text = await readUntil(read, (sofar) => {
     clock.advance(20);
-    return sofar.includes("lines-lost");
+    return sofar.includes("lost");
   });
   const kept = text.split("\n").filter((one) => one === line.slice(0, -1)).length;
   expect(kept).toBeGreaterThan(8_000);
   expect(kept * line.length).toBeLessThan(1.1 * 1_048_576);
-  expect(JSON.parse(text.trimEnd().split("\n").at(-1) ?? "")).toEqual({
-    level: "error",
-    message: `${written - kept} log lines were lost: nobody read them`,
-    "event.name": "imdsgate.lines-lost",
-  });
+  expect(text.trimEnd().split("\n").at(-1)).toBe(`lost ${written - kept}`);
 });
 
 test("a full pipe is tried again after 100 ms, and loses nothing", async () => {
@@ -169,16 +166,19 @@ test("the end does not wait for ever for somebody to read", async () => {
   await ended;
 });
 
-/** A program that writes 300 lines to stderr, the last of them held, and then does `ending`. */
-function startWriter(ending: string) {
-  const script = [
+/** A program that writes lines to stderr, the last of them held, and then does `ending`. */
+function writerScript(ending: string, lines = 300): string {
+  return [
     `import { HeldLines } from ${JSON.stringify(HELD_LINES)};`,
     `import { systemClock } from ${JSON.stringify(CLOCK)};`,
     "const destination = new HeldLines(2, systemClock);",
-    'for (let index = 0; index < 300; index += 1) destination.write(index + " " + "x".repeat(100) + "\\n");',
+    `for (let index = 0; index < ${lines}; index += 1) destination.write(index + " " + "x".repeat(100) + "\\n");`,
     ending,
-  ];
-  const child = spawn(process.execPath, ["--input-type=module", "--eval", script.join("\n")], { stdio: ["ignore", "ignore", "pipe"] });
+  ].join("\n");
+}
+
+function startWriter(ending: string) {
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", writerScript(ending)], { stdio: ["ignore", "ignore", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }
@@ -213,6 +213,82 @@ test.for([{ ending: "process.exit(3);" }, { ending: "await destination.end(); pr
     expect(await once(child, "exit")).toEqual([3, null]);
   },
 );
+
+/** Runs what its words name with stderr on a new terminal, and says the exit code. It reads the terminal for "read" alone. */
+const ON_TERMINAL = `
+import os, pty, subprocess, sys, threading
+master, slave = pty.openpty()
+said = bytearray()
+def read():
+    try:
+        while piece := os.read(master, 65536): said.extend(piece)
+    except OSError: pass
+reader = threading.Thread(target=read)
+if sys.argv[1] == "read": reader.start()
+child = subprocess.Popen(sys.argv[2:], stderr=slave)
+os.close(slave)
+code = child.wait()
+if sys.argv[1] == "read": reader.join()
+print(code, said.count(b"\\n"))
+`;
+
+/** The exit code of a writer on a terminal, and how many lines were read of it. */
+async function onTerminal(reading: "read" | "stopped", script: string): Promise<string> {
+  const words = ["-c", ON_TERMINAL, reading, process.execPath, "--input-type=module", "--eval", script];
+  const host = spawn("/usr/bin/python3", words, { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void host.kill("SIGKILL"));
+  let said = "";
+  host.stdout.setEncoding("utf8").on("data", (piece: string) => (said += piece));
+  await once(host, "close");
+  return said.trim();
+}
+
+const ENDINGS = [{ ending: "process.exit(3);" }, { ending: "await destination.end(); process.exit(3);" }];
+
+test.for(ENDINGS)("a terminal that is stopped holds up no end: $ending", async ({ ending }) => {
+  expect(await onTerminal("stopped", writerScript(ending))).toBe("3 0");
+});
+
+test("a terminal that is read gets every line", async () => {
+  expect(await onTerminal("read", writerScript("await destination.end(); process.exit(3);"))).toBe("3 300");
+});
+
+test("the end in a hurry gives a terminal that is read every line that was held", async () => {
+  expect(await onTerminal("read", writerScript("process.exit(3);", 70))).toBe("3 70");
+});
+
+test.for(ENDINGS)("a pipe that nobody reads holds up no end: $ending", async ({ ending }) => {
+  const path = await newPipe();
+  const reading = openSync(path, constants.O_RDWR);
+  onTestFinished(() => closeSync(reading));
+  const blocking = openSync(path, constants.O_WRONLY);
+  onTestFinished(() => closeSync(blocking));
+  const words = ["--input-type=module", "--eval", writerScript(ending, 3_000)];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", blocking] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  expect(await once(child, "exit")).toEqual([3, null]);
+});
+
+test.for(ENDINGS)("a socket that nobody reads holds up no end where it does not block: $ending", async ({ ending }) => {
+  const script = writerScript(ending, 6_000);
+  const words = ["--input-type=module", "--eval", `process.stderr.on("error", () => {}); ${script}`];
+  const child = spawn(process.execPath, words, { stdio: ["ignore", "ignore", "pipe"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  expect(await once(child, "exit")).toEqual([3, null]);
+});
+
+test("a file is written on from where it stands", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "imdsgate-log-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const file = openSync(join(directory, "log"), "w");
+  onTestFinished(() => closeSync(file));
+  writeSync(file, "before\n");
+  const destination = new HeldLines(file, handMovedClock());
+  destination.write("one\n");
+  await destination.end();
+  writeSync(file, "after\n");
+  expect(readFileSync(join(directory, "log"), "utf8")).toBe("before\none\nafter\n");
+});
 
 test("a full disk holds up no end", async () => {
   const clock = handMovedClock();

@@ -74,6 +74,28 @@ describe("an audit line", () => {
   });
 });
 
+test.for([
+  { format: "json" as const, isWhole: /^\{"level":"error","time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z","service\.name":"imdsgate"/ },
+  { format: "pretty" as const, isWhole: /^\d\d:\d\d:\d\d\.\d{3} {2}error {2}7 log lines were lost: nobody read them\n$/ },
+])("the line that tells of lost ones is like every other: $format", ({ format, isWhole }) => {
+  let lineFor = (_count: number) => "";
+  const written: string[] = [];
+  const destination = { write: (line: string) => written.push(line), tellLosses: (given: (count: number) => string) => (lineFor = given) };
+  createLogger({ level: "error", format, version: "1.2.3", destination });
+  const line = lineFor(7);
+  expect(line).toMatch(isWhole);
+  expect(written).toEqual([]);
+  if (format === "pretty") return;
+  const { time, ...record } = JSON.parse(line);
+  expect(record).toEqual({
+    level: "error",
+    message: "7 log lines were lost: nobody read them",
+    "service.name": "imdsgate",
+    "service.version": "1.2.3",
+    "event.name": "imdsgate.lines-lost",
+  });
+});
+
 test("a line for people holds no control characters, whatever a container is called", () => {
   const hostile = { ...vend, workload: { ...php, name: "a\u001b[31m\nb\u2028c" } };
   const [line = ""] = linesOf([hostile], "info", "pretty");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseRoleBinding } from "../../src/policy/role-binding.ts";
+import { parseBindingHalves, parseRoleBinding } from "../../src/policy/role-binding.ts";
 import { PLAIN_SESSION } from "../../src/policy/session.ts";
 
 const ARN = "arn:aws:iam::111122223333:role/odd=role";
@@ -28,6 +28,18 @@ describe("a role binding", () => {
   ])("is read: $text", ({ text, selector, role }) => {
     expect(parseRoleBinding(text, new Map())).toEqual({
       value: { selector, role, session: PLAIN_SESSION, requireImdsv2: undefined, text },
+    });
+  });
+
+  test("of two halves is never split again", () => {
+    expect(parseBindingHalves(`label:team=a=${ARN}`, "app", new Map())).toEqual({
+      value: {
+        selector: { kind: "label", key: "team", pattern: `a=${ARN}` },
+        role: NAMED,
+        session: PLAIN_SESSION,
+        requireImdsv2: undefined,
+        text: `label:team=a=${ARN}=app`,
+      },
     });
   });
 
