@@ -1,5 +1,6 @@
 import { type Fields, isFields } from "../fields.ts";
 import type { RunCommand } from "../run-command.ts";
+import { nftItems } from "./nft-listing.ts";
 import { IMDS_IPV4, IMDS_IPV6 } from "./rule-set.ts";
 
 /** A chain of somebody else that refuses redirected requests, which no rule of ours outweighs: each table has its own say. */
@@ -21,7 +22,7 @@ export async function listForeignRefusals(run: RunCommand): Promise<readonly For
  * rejects all, and that does not let redirected requests in before that. The chains of iptables are left out: `chooseBackend` sees those.
  */
 export function foreignRefusalsIn(listing: string): readonly ForeignRefusal[] {
-  const items = itemsIn(listing);
+  const items = nftItems(listing);
   return items.flatMap((item) => {
     const chain = isFields(item["chain"]) ? item["chain"] : undefined;
     if (chain === undefined || !isForeignInput(chain)) return [];
@@ -75,14 +76,4 @@ function letsIn(rule: readonly Fields[], address: string): boolean {
     ({ match }) => isFields(match) && match["right"] === address && JSON.stringify(match["left"]).includes('"ct"'),
   );
   return isForImds && rule.some((part) => "accept" in part);
-}
-
-function itemsIn(listing: string): readonly Fields[] {
-  try {
-    const root: unknown = JSON.parse(listing);
-    const list = isFields(root) ? root["nftables"] : undefined;
-    return Array.isArray(list) ? list.filter(isFields) : [];
-  } catch {
-    return [];
-  }
 }

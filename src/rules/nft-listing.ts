@@ -14,7 +14,7 @@ export interface NftListing {
 
 /** Parses the JSON of `nft -j list`. What it does not know is left out; text that is no JSON is an empty listing. */
 export function parseNftListing(text: string): NftListing {
-  const items = itemsOf(text);
+  const items = nftItems(text);
   const all = (kind: string) => items.flatMap((item) => (isFields(item[kind]) ? [item[kind]] : []));
   return {
     tables: all("table").map((table) => ({ family: textOf(table, "family"), name: textOf(table, "name") })),
@@ -28,7 +28,8 @@ export function parseNftListing(text: string): NftListing {
   };
 }
 
-function itemsOf(text: string): readonly Fields[] {
+/** The objects in the JSON of `nft -j list`, as they stand there. Text that is no JSON has none. */
+export function nftItems(text: string): readonly Fields[] {
   try {
     const root: unknown = JSON.parse(text);
     const list = isFields(root) ? root["nftables"] : undefined;
