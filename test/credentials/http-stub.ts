@@ -8,7 +8,9 @@ export interface HttpStub {
   readonly port: number;
   /** Everything that was asked, in order. */
   readonly asked: readonly { readonly line: string; readonly headers: IncomingHttpHeaders; readonly body: string }[];
-  /** The first connection that came. */
+  /** Every connection that came, in order. */
+  readonly sockets: ReadonlySet<Socket>;
+  /** The first of them. */
   readonly connected: Promise<Socket>;
 }
 
@@ -35,5 +37,5 @@ export async function startHttpStub(answer: (response: ServerResponse, line: str
     await once(server, "close");
   });
   const { port } = server.address() as AddressInfo;
-  return { port, asked, connected: connected.promise };
+  return { port, asked, sockets, connected: connected.promise };
 }

@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
-import { text } from "node:stream/consumers";
+import { createServer, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { awsSts } from "../../src/credentials/sts.ts";
 import { stsFailure } from "../../src/credentials/sts-failure.ts";
 import { watchDials } from "./dialled.ts";
+import { startHttpStub } from "./http-stub.ts";
 import { BASE, requestOf } from "./scripted.ts";
 
 const REQUEST = requestOf({ sessionName: "web-1", externalId: "partner-7f3a", durationSeconds: 900 });
@@ -28,33 +28,16 @@ function errorXml(code: string, message: string): string {
   return `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">${error}<RequestId>1</RequestId></ErrorResponse>`;
 }
 
-interface Seen {
-  readonly body: string;
-  readonly authorization: string | undefined;
-}
-
 /** An STS over HTTP that answers every request with `answer`; the first such request lets `arrived` resolve. */
-async function startStub(answer: (response: ServerResponse, request: IncomingMessage) => void) {
-  const seen: Seen[] = [];
-  const sockets = new Set<Socket>();
+async function startStub(answer: (response: ServerResponse) => void) {
   const arrived = Promise.withResolvers<void>();
-  const server = createServer(async (request, response) => {
-    seen.push({ body: await text(request), authorization: request.headers.authorization });
+  const { port, asked, sockets } = await startHttpStub((response) => {
     arrived.resolve();
-    answer(response, request);
+    answer(response);
   });
-  server.on("connection", (socket) => sockets.add(socket));
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  onTestFinished(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, "close");
-  });
-  const { port } = server.address() as AddressInfo;
   const dialled = watchDials();
   onTestFinished(() => expect(new Set(dialled)).toEqual(new Set([`127.0.0.1:${port}`])));
-  return { seen, sockets, arrived: arrived.promise, sts: awsSts(`http://127.0.0.1:${port}`) };
+  return { seen: asked, sockets, arrived: arrived.promise, sts: awsSts(`http://127.0.0.1:${port}`) };
 }
 
 function startAnswering(status: number, body: string, type = "text/xml") {
@@ -93,7 +76,7 @@ describe("the door to STS", () => {
       ExternalId: "partner-7f3a",
       DurationSeconds: "900",
     });
-    expect(seen[0]?.authorization).toMatch(/Credential=AKIAHOSTHOSTHOSTHOST\/\d{8}\/eu-central-1\/sts\/aws4_request/);
+    expect(seen[0]?.headers.authorization).toMatch(/Credential=AKIAHOSTHOSTHOSTHOST\/\d{8}\/eu-central-1\/sts\/aws4_request/);
   });
 
   test("names the caller", async () => {
@@ -107,7 +90,7 @@ describe("the door to STS", () => {
     await assume(sts);
     const other = { ...BASE, accessKeyId: "AKIAOTHEROTHEROTHER0" };
     await sts.assumeRole(REQUEST, other, "us-gov-west-1", new AbortController().signal);
-    expect(seen.map(({ authorization = "" }) => /Credential=(\w+)\/\d+\/([^/]+)/.exec(authorization)?.slice(1))).toEqual([
+    expect(seen.map(({ headers: { authorization = "" } }) => /Credential=(\w+)\/\d+\/([^/]+)/.exec(authorization)?.slice(1))).toEqual([
       ["AKIAHOSTHOSTHOSTHOST", "eu-central-1"],
       ["AKIAOTHEROTHEROTHER0", "us-gov-west-1"],
     ]);
@@ -127,8 +110,8 @@ describe("the door to STS", () => {
 
   test("does not cut a call short because another one has other credentials", async () => {
     const held = Promise.withResolvers<void>();
-    const { sts, arrived } = await startStub((response, request) => {
-      const turn = request.headers.authorization?.includes("/eu-central-1/") ? held.promise : Promise.resolve();
+    const { sts, arrived } = await startStub((response) => {
+      const turn = response.req.headers.authorization?.includes("/eu-central-1/") ? held.promise : Promise.resolve();
       void turn.then(() => response.writeHead(200, { "content-type": "text/xml" }).end(assumeRoleXml()));
     });
     const slow = assume(sts);
