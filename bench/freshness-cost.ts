@@ -12,6 +12,8 @@ export interface FreshnessCost {
   readonly ownedAddressesMicros: number;
   /** The whole check: start time, addresses, start time. */
   readonly checkMicros: number;
+  /** The check where no guard holds the address: the connection must stand in the container's own table of sockets. */
+  readonly socketMicros: number;
 }
 
 const BATCHES = 60;
@@ -23,15 +25,17 @@ export function measureFreshness(pid: number, address: string): FreshnessCost {
   const startTime = String(processTable.startTime(pid));
   const owned = processTable.ownedAddresses(pid, "ipv4");
   const workload = { kind: "container" as const, name: "web", id: "", image: undefined, labels: {}, networks: [], addresses: [address] };
-  const claimant = { workload, pid, startTime, startedAt: "" };
-  const verdict = freshnessOf(processTable, claimant, address);
+  const claimant = { workload, pid, startTime, startedAt: "", namespace: { kind: "own" as const }, macs: [] };
+  const source = { address, port: 40_000, local: { host: address, port: 18_169 }, acceptedAt: 0 };
+  const verdict = freshnessOf(processTable, claimant, source, "address");
   if (verdict !== "fresh") throw new Error(`the process ${pid} with ${address} is ${verdict}`);
   return {
     addresses: typeof owned === "object" ? owned.size : 0,
     fibTrieBytes: readFileSync(`/proc/${pid}/net/fib_trie`).length,
     startTimeMicros: microsOf(() => processTable.startTime(pid)),
     ownedAddressesMicros: microsOf(() => processTable.ownedAddresses(pid, "ipv4")),
-    checkMicros: microsOf(() => freshnessOf(processTable, claimant, address)),
+    checkMicros: microsOf(() => freshnessOf(processTable, claimant, source, "address")),
+    socketMicros: microsOf(() => freshnessOf(processTable, claimant, source, "socket")),
   };
 }
 

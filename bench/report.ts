@@ -137,11 +137,18 @@ function memoryTable(memory: readonly Memory[]): string {
 
 function freshnessTable(costs: readonly FreshnessCost[]): string {
   return table(
-    ["addresses of the container", "fib_trie, bytes", "start time, µs", "owned addresses, µs", "the whole check, µs"],
+    [
+      "addresses of the container",
+      "fib_trie, bytes",
+      "start time, µs",
+      "owned addresses, µs",
+      "the whole check, µs",
+      "with the socket, µs",
+    ],
     costs.map((cost) => [
       String(cost.addresses),
       String(cost.fibTrieBytes),
-      ...[cost.startTimeMicros, cost.ownedAddressesMicros, cost.checkMicros].map((micros) => micros.toFixed(1)),
+      ...[cost.startTimeMicros, cost.ownedAddressesMicros, cost.checkMicros, cost.socketMicros].map((micros) => micros.toFixed(1)),
     ]),
   );
 }

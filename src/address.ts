@@ -10,6 +10,15 @@ export function canonicalAddress(text: string): string | undefined {
   return mapped?.[1] ?? address;
 }
 
+/** The 16 bytes of an IPv6 address in canonical text. */
+export function ipv6Bytes(address: string): Buffer {
+  const [head = "", tail] = address.split("::");
+  const groupsIn = (part: string) => (part === "" ? [] : part.split(":"));
+  const [before, after] = [groupsIn(head), groupsIn(tail ?? "")];
+  const zeros = Array<string>(8 - before.length - after.length).fill("0");
+  return Buffer.from([...before, ...zeros, ...after].map((group) => group.padStart(4, "0")).join(""), "hex");
+}
+
 /** Whether `address` lies in `block` (CIDR, `10.0.0.0/8` or `fd00::/8`). False when either is none, or they are of two families. */
 export function isInBlock(address: string, block: string): boolean {
   const [, base = "", bits = ""] = /^([0-9a-f.:]+)\/(\d{1,3})$/i.exec(block) ?? [];

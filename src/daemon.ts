@@ -19,10 +19,12 @@ import { passThrough } from "./gateway/pass-through.ts";
 import { createSelfCheck } from "./gateway/self-check.ts";
 import { createGateway } from "./gateway/server.ts";
 import { createIdentity } from "./identity/attestor.ts";
+import type { Source } from "./identity/source.ts";
+import { UNGUARDED } from "./identity/source-guard.ts";
 import type { Workload } from "./identity/workload.ts";
 import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
-import { decide, type Policy, requiresImdsv2 } from "./policy/decide.ts";
+import { decide, isSameDecision, type Policy, requiresImdsv2 } from "./policy/decide.ts";
 import { externalRedirect } from "./rules/external.ts";
 import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
 import { createRules } from "./rules/rules.ts";
@@ -127,6 +129,9 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
     processTable: world.processTable,
     clock,
     staticWorkloads: config.workloads,
+    guard: UNGUARDED,
+    socketCgroup: async () => undefined,
+    isAlike: (one, other) => isSameDecision(decideNow(one), decideNow(other)),
     emit,
   });
   const prefetch = createPrefetch({ clock, decide: decideNow, leases });
@@ -134,8 +139,8 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
   identity.onGone(prefetch.gone);
 
   const rate = config.imdsRate === undefined ? UNLIMITED : createImdsRate(config.imdsRate, clock);
-  const forward: Rooms["forward"] = async ({ head, sourceAddress, untilGone }, body, kind) =>
-    (await rate.turn(kind, sourceAddress)) ? passThrough(head, body, upstream, untilGone()) : undefined;
+  const forward: Rooms["forward"] = async ({ head, source, untilGone }, body, kind) =>
+    (await rate.turn(kind, source.address)) ? passThrough(head, body, upstream, untilGone()) : undefined;
   const tokens = createImdsTokens({ ask: async (question) => ((await rate.turn("other", PROBE)) ? imds.ask(question) : noTurn()) }, clock);
   const imdsv2 = {
     isAskedOfAnyone: policy.requireImdsv2 || policy.bindings.some(({ requireImdsv2 }) => requireImdsv2 === true),
@@ -147,8 +152,8 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
     if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
     return answer(request, rooms);
   };
-  const speakerOf = async (address: string) => {
-    const speaker = await identity.attest(address, "now");
+  const speakerOf = async (source: Source) => {
+    const speaker = await identity.attest(source, "now");
     return speaker.kind === "known" ? speaker.workload : undefined;
   };
   const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne, speakerOf }, createLimits(identity.isListed));

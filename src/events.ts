@@ -124,6 +124,7 @@ export type RefusalReason =
   | "denied-path"
   | "unknown-source"
   | "doubled-address"
+  | "spoofed-source"
   | "starting"
   | "method"
   | "expectation"

@@ -2,6 +2,7 @@ import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
 import type { LeaseOutcome } from "../credentials/lease.ts";
 import type { RefusalReason } from "../events.ts";
+import type { Source } from "../identity/source.ts";
 import { type Attestation, type Attestor, type Workload, workloadFacts } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
 import { type Decision, type Grant, givesRole } from "../policy/decide.ts";
@@ -18,8 +19,8 @@ import type { RequestHead } from "./request-head.ts";
 /** One request of one connection, its head judged well-formed. */
 export interface ImdsRequest {
   readonly head: RequestHead;
-  /** Who speaks, as the kernel says: canonical text. The only identity there is (docs/contract.md, A2). */
-  readonly sourceAddress: string;
+  /** Who speaks, as the kernel says. The only identity there is (docs/contract.md, A2). */
+  readonly source: Source;
   /** The whole body as received; a status where it is refused; undefined when the client is gone. */
   readBody(): Promise<Buffer | 400 | 413 | undefined>;
   /** Aborts when the client goes away. */
@@ -86,7 +87,7 @@ const WITHHELD_BECAUSE = { AMBIGUOUS: "ambiguous-path", GUARD: "guarded-path", D
 async function tokenRefusal(request: ImdsRequest, target: PassThrough | Intercepted, rooms: Rooms): Promise<Reply | undefined> {
   const { imdsv2, identity } = rooms;
   if (!imdsv2.isAskedOfAnyone || target.class === "TOKEN" || fieldValues(request.head.fields, TOKEN_FIELD).length > 0) return undefined;
-  const speaker = await identity.attest(request.sourceAddress, "now");
+  const speaker = await identity.attest(request.source, "now");
   if (speaker.kind === "starting") return refuse(request, rooms, 401, "token");
   const workload = speaker.kind === "known" ? speaker.workload : undefined;
   return imdsv2.isAskedOf(workload) ? refuse(request, rooms, 401, "token", workload && { workload }) : undefined;
@@ -128,9 +129,9 @@ function hasIamTree(workload: Workload | undefined, { segments: [version = ""] }
 
 /** Only what depends on who speaks asks for it: a silent runtime delays nothing else, and IMDS tokens are never held. */
 async function speakerOf(request: ImdsRequest, target: PassThrough, rooms: Rooms): Promise<Attestation | undefined> {
-  if (target.class === "META_LIST") return rooms.identity.attest(request.sourceAddress, "hold");
+  if (target.class === "META_LIST") return rooms.identity.attest(request.source, "hold");
   const isTokenJudged = target.class === "TOKEN" && rooms.unbound === "no-tokens";
-  return rooms.unknown === "deny" || isTokenJudged ? rooms.identity.attest(request.sourceAddress, "now") : undefined;
+  return rooms.unknown === "deny" || isTokenJudged ? rooms.identity.attest(request.source, "now") : undefined;
 }
 
 /** The IAM tree: never the instance's own, whatever upstream would say. */
@@ -140,7 +141,7 @@ async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Room
   if (fieldValues(request.head.fields, "expect").length > 0) return refuse(request, rooms, 417, "expectation");
   if (!VERSION.test(target.version)) return refuse(request, rooms, 404, "old-version");
 
-  const speaker = await rooms.identity.attest(request.sourceAddress, "hold");
+  const speaker = await rooms.identity.attest(request.source, "hold");
   const attestedAt = rooms.clock.now();
   if (speaker.kind === "unknown" && rooms.unknown === "deny") return refuse(request, rooms, 404, "unknown-source");
   const token = await rooms.tokens.verdictOn(request.head, target.version);
@@ -159,12 +160,19 @@ const PROOF_HOLDS_MS = 20;
 /** No identity, no role: never the default one by race. A container that is starting may ask again, so it is not told that it has none. */
 function refuseUnproven(request: ImdsRequest, rooms: Rooms, speaker: Exclude<Attestation, { kind: "known" }>): Reply {
   if (speaker.kind === "starting") return refuse(request, rooms, 500, "starting");
-  return refuse(request, rooms, 404, speaker.reason === "doubled" ? "doubled-address" : "unknown-source");
+  return refuse(request, rooms, 404, UNKNOWN_BECAUSE[speaker.reason]);
 }
+
+const UNKNOWN_BECAUSE = {
+  unlisted: "unknown-source",
+  "runtime-silent": "unknown-source",
+  doubled: "doubled-address",
+  spoofed: "spoofed-source",
+} as const;
 
 /** The waits may have outlasted the container: whoever has its address by now would see the answer on the wire. */
 async function isStillThere(request: ImdsRequest, rooms: Rooms, workload: Workload): Promise<boolean> {
-  const speaker = await rooms.identity.attest(request.sourceAddress, "now");
+  const speaker = await rooms.identity.attest(request.source, "now");
   return speaker.kind === "known" && speaker.workload.id === workload.id && speaker.workload.name === workload.name;
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { fieldValues } from "../answer-head.ts";
 import type { Clock } from "../clock.ts";
 import { bugEvent, type Emit, type ImdsgateEvent, type RefusalReason, type RequestFacts } from "../events.ts";
+import type { Source } from "../identity/source.ts";
 import { type Workload, workloadFacts } from "../identity/workload.ts";
 import type { Exchange } from "../imds-exchange.ts";
 import type { DeniedPath } from "../policy/denied-path.ts";
@@ -18,14 +19,13 @@ export interface ConnectionContext {
   readonly emit: Emit;
   readonly deniedPaths: readonly DeniedPath[];
   readonly answer: (request: ImdsRequest) => Promise<RoutedReply>;
-  /** Names who speaks from an address, for the audit line of a refusal that needed no identity. */
-  readonly speakerOf: (address: string) => Promise<Workload | undefined>;
+  /** Names who speaks, for the audit line of a refusal that needed no identity. */
+  readonly speakerOf: (source: Source) => Promise<Workload | undefined>;
 }
 
 /** Who is at the other end of a connection. */
 export interface Caller {
-  /** As the kernel says: canonical text. */
-  readonly address: string;
+  readonly source: Source;
   /** Resolves when this caller's request may be served. */
   readonly turn: () => Promise<void>;
 }
@@ -35,7 +35,7 @@ const LINGER_BYTES = 65_536;
 const STALLED_CLIENT_MS = 10_000;
 
 /** Serves the one request of a connection and closes it (docs/contract.md, H2). It never rejects. */
-export async function serveConnection(socket: Socket, { address: sourceAddress, turn }: Caller, context: ConnectionContext): Promise<void> {
+export async function serveConnection(socket: Socket, { source, turn }: Caller, context: ConnectionContext): Promise<void> {
   const startedAt = context.clock.now();
   const reader = createRequestReader(socket, context.clock);
   const head = await reader.readHead();
@@ -47,20 +47,20 @@ export async function serveConnection(socket: Socket, { address: sourceAddress, 
   if (socket.destroyed) return;
   const isHead = typeof head !== "number";
   const reply = isHead
-    ? await answerSafely({ head, sourceAddress, readBody: () => reader.readBody(head), untilGone: () => goneSignal(socket) }, context)
+    ? await answerSafely({ head, source, readBody: () => reader.readBody(head), untilGone: () => goneSignal(socket) }, context)
     : ownReply(head, "GET", "BAD", "malformed", context);
   const isWhole = await send(socket, reply, context.clock);
   const durationMs = context.clock.now() - startedAt;
-  const workload = await workloadToTell(reply, sourceAddress, context);
+  const workload = await workloadToTell(reply, source, context);
   const asked = requestFacts(isHead ? head : undefined);
-  const facts = { ...asked, address: sourceAddress, route: reply.route, status: statusOf(reply), durationMs };
+  const facts = { ...asked, address: source.address, route: reply.route, status: statusOf(reply), durationMs };
   context.emit(eventOf({ ...reply, workload }, facts, isWhole));
 }
 
 /** Who was answered. A refusal for what was asked alone is laid at somebody's door too, after the answer and at nobody's cost. */
-async function workloadToTell({ told, workload }: Reply, address: string, { speakerOf }: ConnectionContext): Promise<Workload | undefined> {
-  const isAnonymous = told.kind === "refuse" && !["unknown-source", "doubled-address", "starting"].includes(told.reason);
-  return workload ?? (isAnonymous ? speakerOf(address) : undefined);
+async function workloadToTell({ told, workload }: Reply, source: Source, { speakerOf }: ConnectionContext): Promise<Workload | undefined> {
+  const isAnonymous = told.kind === "refuse" && !["unknown-source", "doubled-address", "spoofed-source", "starting"].includes(told.reason);
+  return workload ?? (isAnonymous ? speakerOf(source) : undefined);
 }
 
 /** The one catch: a bug ends this request and no other. The container never sees its message. */

@@ -3,6 +3,7 @@ import net, { type Server, type Socket } from "node:net";
 import { canonicalAddress, type Endpoint, endpointText } from "../address.ts";
 import { within } from "../clock.ts";
 import { ImdsgateError } from "../errors.ts";
+import type { Source } from "../identity/source.ts";
 import { type ConnectionContext, serveConnection } from "./connection.ts";
 import type { Limits } from "./limits.ts";
 import { createRefusedConnections } from "./refused-connections.ts";
@@ -32,11 +33,12 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
   function accept(socket: Socket): void {
     turns.noteAccepted();
     socket.on("error", () => {});
-    const address = canonicalAddress(socket.remoteAddress ?? "");
-    if (address === undefined) {
+    const source = sourceOf(socket, context.clock.now());
+    if (source === undefined) {
       socket.destroy();
       return;
     }
+    const { address } = source;
     const admission = limits.admit(address);
     if (admission.kind === "over") {
       socket.destroy();
@@ -48,7 +50,7 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       open.delete(socket);
     });
     open.add(socket);
-    void serveConnection(socket, { address, turn: () => turns.turnOf(admission.budget, () => socket.destroyed) }, context);
+    void serveConnection(socket, { source, turn: () => turns.turnOf(admission.budget, () => socket.destroyed) }, context);
   }
 
   return {
@@ -69,6 +71,13 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
       refused.end();
     },
   };
+}
+
+/** Undefined when the client is gone already. */
+function sourceOf({ remoteAddress = "", remotePort, localAddress = "", localPort }: Socket, acceptedAt: number): Source | undefined {
+  const [address, host] = [canonicalAddress(remoteAddress), canonicalAddress(localAddress)];
+  if (address === undefined || remotePort === undefined || host === undefined || localPort === undefined) return undefined;
+  return { address, port: remotePort, local: { host, port: localPort }, acceptedAt };
 }
 
 /** An answer that is not out yet ends in a reset, so that nobody takes it for whole. */

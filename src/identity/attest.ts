@@ -1,9 +1,10 @@
 import type { Clock } from "../clock.ts";
 import { sleep, within } from "../clock.ts";
 import type { Emit } from "../events.ts";
-import { freshnessOf } from "./freshness.ts";
-import type { ProcessTable } from "./process-table.ts";
+import { type Claims, containerIdIn, createJudge, type JudgeParts, judgeHostSocket } from "./judge.ts";
 import type { Roster } from "./roster.ts";
+import { isHostSocket, type Source } from "./source.ts";
+import { createVerdict } from "./verdict.ts";
 import type { Attestation, AttestManner, Attestor, Workload } from "./workload.ts";
 
 /** How long a container that is starting may keep a request waiting, in milliseconds (docs/contract.md, N5). */
@@ -14,23 +15,26 @@ const LOOK_AGAIN_MS = 100;
 
 const STARTING: Attestation = { kind: "starting" };
 const UNLISTED: Attestation = { kind: "unknown", reason: "unlisted" };
-const DOUBLED: Attestation = { kind: "unknown", reason: "doubled" };
 const SILENT: Attestation = { kind: "unknown", reason: "runtime-silent" };
 
-export interface AttestParts {
+/** Where the process that made a socket of this host is in the cgroup2 tree, without the leading slash; undefined when it cannot be found out. */
+export type SocketCgroup = (source: Source) => Promise<string | undefined>;
+
+export interface AttestParts extends JudgeParts {
   readonly runtimeName: string;
-  readonly roster: Roster;
-  readonly processTable: ProcessTable;
   readonly clock: Clock;
   /** Static workloads by address. */
   readonly named: ReadonlyMap<string, readonly Workload[]>;
+  readonly socketCgroup: SocketCgroup;
   readonly emit: Emit;
 }
 
-/** Workloads proven at this moment to have an address, and containers that are said to have it but are not proven yet. */
-interface Claims {
-  readonly live: readonly Workload[];
-  readonly pending: readonly string[];
+/** One connection of which it is asked who speaks: what is known now, and how to learn more. */
+interface Inquiry {
+  readonly address: string;
+  readonly claims: () => Claims;
+  /** Asks the runtime; whether it answered. */
+  readonly ask: () => Promise<boolean>;
 }
 
 /**
@@ -42,16 +46,19 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
   const judge = createJudge(parts);
   const verdictOn = createVerdict(parts.emit);
   const isAnswered = createLookup(parts);
+  const settle = createSettle(parts, verdictOn);
 
   /** A static workload is attested by configuration alone, unless a container has its address too: so the runtime must have been heard. */
-  async function attestNamed(address: string, workloads: readonly Workload[], manner: AttestManner): Promise<Attestation> {
+  async function attestNamed(source: Source, workloads: readonly Workload[], manner: AttestManner): Promise<Attestation> {
+    const { address } = source;
     if (!(await isHeard(manner))) return STARTING;
-    let claims = judge(address);
+    let claims = judge(source);
     if (claims.live.length + claims.pending.length === 0) {
       if (!(await isRuledOut(address))) return SILENT;
-      claims = judge(address);
+      claims = judge(source);
     }
-    return verdictOn(address, { ...claims, live: [...workloads, ...claims.live] });
+    // A container that owns the address has it too, also where this connection is not its own.
+    return verdictOn(address, { ...claims, live: [...workloads, ...claims.live, ...claims.spoofed] });
   }
 
   async function isHeard(manner: AttestManner): Promise<boolean> {
@@ -70,39 +77,58 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     return !roster.isOnNetwork(address) || isAnswered(address);
   }
 
-  async function attestContainer(address: string, manner: AttestManner): Promise<Attestation> {
-    const claims = judge(address);
-    if (isSettled(claims)) return verdictOn(address, claims);
-    if (manner === "hold") return within(clock, HOLD_MS, hold(address, clock.now() + HOLD_MS), STARTING);
-    const asked = ask(address);
-    // Nobody waits for a container that is starting, but the next one who asks shall find the truth.
-    return claims.live.length === 0 && claims.pending.length > 0 ? STARTING : ((await asked) ?? STARTING);
+  function attestContainer(source: Source, manner: AttestManner): Promise<Attestation> {
+    const { address } = source;
+    return settle({ address, claims: () => judge(source), ask: () => isAnswered(address) }, manner);
   }
 
-  /** One question to the runtime; undefined while a container that is said to have the address is not proven yet. */
-  async function ask(address: string): Promise<Attestation | undefined> {
-    const isHeard = await isAnswered(address);
-    const claims = judge(address);
-    if (claims.pending.length === 0) return claims.live.length > 0 || isHeard ? verdictOn(address, claims) : SILENT;
-    void roster.learn(claims.pending);
+  /** A socket of this host has the host's address, and tells by its cgroup whose it is. */
+  async function attestHostSocket(source: Source, manner: AttestManner): Promise<Attestation> {
+    const cgroup = await parts.socketCgroup(source);
+    const id = cgroup === undefined ? undefined : containerIdIn(cgroup);
+    if (cgroup === undefined || id === undefined) return UNLISTED;
+    const claims = () => judgeHostSocket(parts, id, cgroup);
+    return settle({ address: `${source.address} (${id.slice(0, 12)})`, claims, ask: async () => true }, manner);
+  }
+
+  return (source, manner) => {
+    const workloads = named.get(source.address);
+    if (workloads) return attestNamed(source, workloads, manner);
+    return isHostSocket(source) ? attestHostSocket(source, manner) : attestContainer(source, manner);
+  };
+}
+
+/** Brings an inquiry to its end: at once where it is settled, else by asking the runtime, and for `hold` again and again. */
+function createSettle({ roster, clock }: AttestParts, verdictOn: ReturnType<typeof createVerdict>) {
+  /** One question to the runtime; undefined while a container that is said to be there is not proven yet. */
+  async function askOnce({ address, claims, ask }: Inquiry): Promise<Attestation | undefined> {
+    const isHeard = await ask();
+    const found = claims();
+    if (found.pending.length === 0) return found.live.length > 0 || isHeard ? verdictOn(address, found) : SILENT;
+    void roster.learn(found.pending);
     return undefined;
   }
 
-  async function hold(address: string, giveUpAt: number): Promise<Attestation> {
+  async function hold(inquiry: Inquiry, giveUpAt: number): Promise<Attestation> {
+    const { address, claims } = inquiry;
     while (clock.now() < giveUpAt) {
-      const asked = await ask(address);
+      const asked = await askOnce(inquiry);
       if (asked) return asked;
-      await roster.learn(judge(address).pending);
-      const claims = judge(address);
-      if (isSettled(claims)) return verdictOn(address, claims);
+      await roster.learn(claims().pending);
+      const found = claims();
+      if (isSettled(found)) return verdictOn(address, found);
       await sleep(clock, LOOK_AGAIN_MS);
     }
     return STARTING;
   }
 
-  return (address, manner) => {
-    const workloads = named.get(address);
-    return workloads ? attestNamed(address, workloads, manner) : attestContainer(address, manner);
+  return async (inquiry: Inquiry, manner: AttestManner): Promise<Attestation> => {
+    const found = inquiry.claims();
+    if (isSettled(found)) return verdictOn(inquiry.address, found);
+    if (manner === "hold") return within(clock, HOLD_MS, hold(inquiry, clock.now() + HOLD_MS), STARTING);
+    const asked = askOnce(inquiry);
+    // Nobody waits for a container that is starting, but the next one who asks shall find the truth.
+    return found.live.length === 0 && found.pending.length > 0 ? STARTING : ((await asked) ?? STARTING);
   };
 }
 
@@ -111,44 +137,18 @@ function isSettled({ live, pending }: Claims): boolean {
   return live.length > 0 && pending.length === 0;
 }
 
-function createJudge({ roster, processTable }: AttestParts): (address: string) => Claims {
-  return (address) => {
-    const { claimants, pending: unlearned } = roster.claimsOn(address);
-    const live: Workload[] = [];
-    const pending = [...unlearned];
-    for (const claimant of claimants) {
-      const freshness = freshnessOf(processTable, claimant, address);
-      if (freshness === "fresh") live.push(claimant.workload);
-      else if (freshness === "unprovable") pending.push(claimant.workload.id);
-      else if (freshness === "dead") roster.drop(claimant.workload.id);
-      else void roster.learn([claimant.workload.id]);
-    }
-    return { live, pending };
-  };
-}
-
-/** The verdict on what is settled; who shares an address is told once until that changes. */
-function createVerdict(emit: Emit): (address: string, claims: Claims) => Attestation {
-  const told = new Map<string, string>();
-  return (address, { live, pending }) => {
-    const [workload] = live;
-    if (live.length + pending.length < 2) {
-      told.delete(address);
-      return workload ? { kind: "known", workload } : UNLISTED;
-    }
-    const claimants = [...live.map(labelOf), ...pending.map((id) => id.slice(0, 12))].sort();
-    if (told.get(address) !== claimants.join()) emit({ kind: "address-doubled", address, claimants });
-    told.set(address, claimants.join());
-    return DOUBLED;
-  };
-}
-
-function labelOf({ name, id }: Workload): string {
-  return id === undefined ? name : `${name} (${id.slice(0, 12)})`;
-}
-
 /** Asks the runtime who has an address, for as long as a request can wait; a slow runtime is told once until it answers again. */
-function createLookup({ runtimeName, roster, clock, emit }: AttestParts): (address: string) => Promise<boolean> {
+function createLookup({
+  runtimeName,
+  roster,
+  clock,
+  emit,
+}: {
+  readonly runtimeName: string;
+  readonly roster: Roster;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}): (address: string) => Promise<boolean> {
   let isSlow = false;
   return async (address) => {
     const outcome = await within(clock, ANSWER_MS, roster.lookup(address), "late");

@@ -1,10 +1,12 @@
 import type { Clock } from "../clock.ts";
 import type { Emit } from "../events.ts";
-import { createAttest } from "./attest.ts";
+import { createAttest, type SocketCgroup } from "./attest.ts";
 import { createAudience } from "./audience.ts";
+import type { Claimant } from "./inventory.ts";
 import type { ProcessTable } from "./process-table.ts";
-import { EMPTY_ROSTER, RuntimeRoster } from "./roster.ts";
+import { EMPTY_ROSTER, type Roster, RuntimeRoster } from "./roster.ts";
 import type { ContainerRuntime } from "./runtime.ts";
+import type { SourceGuard } from "./source-guard.ts";
 import { watchRuntime } from "./watch.ts";
 import type { Attestor, StaticWorkload, Workload } from "./workload.ts";
 
@@ -18,6 +20,8 @@ export interface Identity extends Attestor {
   onWorkload(callback: (workload: Workload) => void): void;
   /** Calls back for each container that ended or has another name now. It must not throw. */
   onGone(callback: (workload: Workload) => void): void;
+  /** Calls back with all containers that have a process whenever one came, went or became another. It must not throw. */
+  onContainers(callback: (containers: readonly Claimant[]) => void): void;
 }
 
 export interface IdentityParts {
@@ -26,16 +30,26 @@ export interface IdentityParts {
   readonly processTable: ProcessTable;
   readonly clock: Clock;
   readonly staticWorkloads: readonly StaticWorkload[];
+  readonly guard: SourceGuard;
+  readonly socketCgroup: SocketCgroup;
+  /** Whether two workloads may have the same. */
+  readonly isAlike: (one: Workload, other: Workload) => boolean;
   readonly emit: Emit;
 }
 
 /** Makes the identity room. It asks nothing of anyone before `run` or the first `attest`. */
-export function createIdentity({ runtime, processTable, clock, staticWorkloads, emit }: IdentityParts): Identity {
+export function createIdentity(parts: IdentityParts): Identity {
+  const { runtime, processTable, clock, staticWorkloads, emit } = parts;
   const audience = createAudience(emit);
+  const forContainers: ((containers: readonly Claimant[]) => void)[] = [];
+  const onChange = (before: Claimant | undefined, after: Claimant | undefined) => {
+    audience.tell(before, after);
+    for (const callback of forContainers) callback([...roster.claimants()]);
+  };
   const named = Map.groupBy(staticWorkloads.map(workloadOf), ({ addresses }) => addresses[0] ?? "");
-  const roster = runtime ? new RuntimeRoster({ runtime, processTable, clock, emit, onChange: audience.tell }) : EMPTY_ROSTER;
+  const roster: Roster = runtime ? new RuntimeRoster({ runtime, processTable, clock, emit, onChange }) : EMPTY_ROSTER;
   return {
-    attest: createAttest({ runtimeName: runtime?.name ?? "none", roster, processTable, clock, named, emit }),
+    attest: createAttest({ ...parts, runtimeName: runtime?.name ?? "none", roster, named }),
     async run(signal) {
       for (const workload of [...named.values()].flat()) audience.greet(workload);
       if (runtime) await watchRuntime({ runtime, roster, clock, emit }, signal);
@@ -47,6 +61,7 @@ export function createIdentity({ runtime, processTable, clock, staticWorkloads, 
     },
     onWorkload: audience.onWorkload,
     onGone: audience.onGone,
+    onContainers: (callback) => void forContainers.push(callback),
   };
 }
 

@@ -9,7 +9,7 @@ export interface Audience {
   onWorkload(callback: Callback): void;
   onGone(callback: Callback): void;
   greet(workload: Workload): void;
-  /** Tells the difference between two states of one container. Without an address it is nobody that could ask. */
+  /** Tells the difference between two states of one container. Without an address of its own or the host's it is nobody that could ask. */
   tell(before: Claimant | undefined, after: Claimant | undefined): void;
 }
 
@@ -29,7 +29,7 @@ export function createAudience(emit: Emit): Audience {
     onGone: (callback) => void forGone.push(callback),
     greet,
     tell(before, after) {
-      const [old, now] = [addressed(before), addressed(after)];
+      const [old, now] = [audible(before), audible(after)];
       const isSame = isSameStart(old, now);
       if (old && !isSame) seeOff(old.workload);
       if (now && !isSame) emit({ kind: "workload-seen", workload: workloadFacts(now.workload) });
@@ -38,8 +38,8 @@ export function createAudience(emit: Emit): Audience {
   };
 }
 
-function addressed(claimant: Claimant | undefined): Claimant | undefined {
-  return claimant && claimant.workload.addresses.length > 0 ? claimant : undefined;
+function audible(claimant: Claimant | undefined): Claimant | undefined {
+  return claimant && (claimant.workload.addresses.length > 0 || claimant.namespace.kind === "host") ? claimant : undefined;
 }
 
 function isSameStart(one: Claimant | undefined, other: Claimant | undefined): boolean {

@@ -34,6 +34,7 @@ export function parseContainer(id: string, answer: unknown): InspectedContainer 
         name,
         id: textOf(endpoint["NetworkID"]) ?? name,
         addresses: addressesOf(endpoint["IPAddress"], endpoint["GlobalIPv6Address"]),
+        mac: macOf(endpoint["MacAddress"]),
       };
     }),
     networkMode: textOf(fieldsOf(container["HostConfig"])["NetworkMode"]) ?? "",
@@ -57,13 +58,16 @@ export function parseNetwork(id: string, answer: unknown): RuntimeNetwork | unde
   if (network["Id"] !== id) return undefined;
   const endpoints = Object.entries(fieldsOf(network["Containers"]))
     .filter(([containerId]) => isContainerId(containerId))
-    .map(([containerId, value]) => [containerId, addressesOf(fieldsOf(value)["IPv4Address"], fieldsOf(value)["IPv6Address"])] as const);
+    .map(([containerId, value]) => [containerId, fieldsOf(value)] as const);
   return {
     id,
     name: textOf(network["Name"]) ?? id,
     driver: textOf(network["Driver"]) ?? "",
     subnets: subnetsOf(network),
-    endpoints: new Map(endpoints),
+    endpoints: new Map(
+      endpoints.map(([containerId, endpoint]) => [containerId, addressesOf(endpoint["IPv4Address"], endpoint["IPv6Address"])]),
+    ),
+    macs: new Map(endpoints.flatMap(([containerId, endpoint]) => pairOf(containerId, macOf(endpoint["MacAddress"])))),
   };
 }
 
@@ -148,6 +152,16 @@ function parseLabels(value: unknown): Readonly<Record<string, string>> {
 /** Canonical addresses of an endpoint; Docker writes an absent one as `""`, and those of a network with their prefix length. */
 function addressesOf(...values: readonly unknown[]): readonly string[] {
   return values.map((value) => canonicalAddress(textOf(value)?.replace(/\/.*$/, "") ?? "")).filter((address) => address !== undefined);
+}
+
+/** The canonical text of a link address; Docker writes an absent one as `""`. */
+function macOf(value: unknown): string | undefined {
+  const mac = textOf(value)?.toLowerCase() ?? "";
+  return /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/.test(mac) ? mac : undefined;
+}
+
+function pairOf<V>(key: string, value: V | undefined): readonly (readonly [string, V])[] {
+  return value === undefined ? [] : [[key, value]];
 }
 
 function subnetsOf(network: Fields): readonly string[] {

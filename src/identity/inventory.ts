@@ -11,7 +11,13 @@ export interface Claimant {
   readonly startTime: string;
   /** The runtime's own time stamp of this start. */
   readonly startedAt: string;
+  readonly namespace: NetworkNamespace;
+  /** The MAC addresses of its endpoints, as the runtime gave them. */
+  readonly macs: readonly string[];
 }
+
+/** Whose network namespace a container is in: its own, the host's, or the one of another container. */
+export type NetworkNamespace = { readonly kind: "own" } | { readonly kind: "host" } | { readonly kind: "shared"; readonly ownerId: string };
 
 /** What the runtime said last. It is a claim, never proof: `attest.ts` asks the kernel each time. */
 export interface Inventory {
@@ -22,11 +28,14 @@ export interface Inventory {
   readonly claimants: ReadonlyMap<string, Claimant>;
   /** Address to the ids of all containers that are said to have it, with a process or without one yet. */
   readonly byAddress: ReadonlyMap<string, readonly string[]>;
+  /** Container id to the ids of those that joined its network namespace. */
+  readonly sharers: ReadonlyMap<string, readonly string[]>;
 }
 
 interface KnownNetwork {
   readonly subnets: readonly string[];
   readonly endpoints: RuntimeNetwork["endpoints"];
+  readonly macs: RuntimeNetwork["macs"];
 }
 
 /** One thing learned about the runtime's world. Each can come late, twice or never: what was asked last holds. */
@@ -38,11 +47,17 @@ export type Sighting =
   | { readonly kind: "container-unprovable"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string }
   | { readonly kind: "networks"; readonly networks: readonly { readonly id: string; readonly subnets: readonly string[] }[] }
-  | { readonly kind: "network"; readonly network: Pick<RuntimeNetwork, "id" | "subnets" | "endpoints"> }
+  | { readonly kind: "network"; readonly network: Pick<RuntimeNetwork, "id" | "subnets" | "endpoints" | "macs"> }
   | { readonly kind: "network-gone"; readonly id: string }
   | { readonly kind: "endpoint-gone"; readonly containerId: string; readonly networkId: string };
 
-export const EMPTY_INVENTORY: Inventory = { inspected: new Map(), networks: new Map(), claimants: new Map(), byAddress: new Map() };
+export const EMPTY_INVENTORY: Inventory = {
+  inspected: new Map(),
+  networks: new Map(),
+  claimants: new Map(),
+  byAddress: new Map(),
+  sharers: new Map(),
+};
 
 /** `inventory` after `sighting`; the same value when that brought nothing new. */
 export function withSighting(inventory: Inventory, sighting: Sighting): Inventory {
@@ -62,6 +77,12 @@ export function claimsOn(
     claimants: ids.map((id) => inventory.claimants.get(id)).filter((claimant) => claimant !== undefined),
     pending: ids.filter((id) => !inventory.claimants.has(id)),
   };
+}
+
+/** The containers that joined the network namespace of the container `id`. */
+export function sharersOf(inventory: Inventory, id: string): readonly Claimant[] {
+  const ids = inventory.sharers.get(id) ?? [];
+  return ids.map((sharer) => inventory.claimants.get(sharer)).filter((claimant) => claimant !== undefined);
 }
 
 /** The ids of the networks that could hold `address`. */
@@ -93,13 +114,13 @@ function networksAfter(networks: Inventory["networks"], sighting: Sighting): Inv
   switch (sighting.kind) {
     case "networks": {
       const listed = sighting.networks.map(
-        ({ id, subnets }) => [id, { subnets, endpoints: networks.get(id)?.endpoints ?? new Map() }] as const,
+        ({ id, subnets }) => [id, { endpoints: new Map(), macs: new Map(), ...networks.get(id), subnets }] as const,
       );
       return changed(networks, new Map(listed));
     }
     case "network": {
-      const { id, subnets, endpoints } = sighting.network;
-      return changed(networks, new Map(networks).set(id, { subnets, endpoints }));
+      const { id, subnets, endpoints, macs } = sighting.network;
+      return changed(networks, new Map(networks).set(id, { subnets, endpoints, macs }));
     }
     case "network-gone":
       return without(networks, sighting.id);
@@ -120,10 +141,10 @@ function withoutEndpoint(
   const isHeld = [...networks].some(([id, { endpoints }]) => isMeant(id) && endpoints.has(containerId));
   if (!isHeld) return networks;
   return new Map(
-    [...networks].map(([id, { subnets, endpoints }]) => [
-      id,
-      { subnets, endpoints: isMeant(id) ? without(endpoints, containerId) : endpoints },
-    ]),
+    [...networks].map(([id, network]) => {
+      const { endpoints, macs } = network;
+      return [id, isMeant(id) ? { ...network, endpoints: without(endpoints, containerId), macs: without(macs, containerId) } : network];
+    }),
   );
 }
 
@@ -135,7 +156,7 @@ function changed<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V
   return isDeepStrictEqual(before, after) ? before : after;
 }
 
-function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Pick<Inventory, "claimants" | "byAddress"> {
+function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Omit<Inventory, "inspected" | "networks"> {
   const addresses = new Map<string, Set<string>>([...inspected].map(([id, { workload }]) => [id, new Set(workload.addresses)]));
   for (const { endpoints } of networks.values()) {
     for (const [id, found] of endpoints) addresses.set(id, new Set([...(addresses.get(id) ?? []), ...found]));
@@ -144,13 +165,27 @@ function indexed(inspected: Inventory["inspected"], networks: Inventory["network
   const byAddress = new Map<string, string[]>();
   for (const [id, own] of addresses) {
     const claimant = inspected.get(id);
-    if (claimant) claimants.set(id, withAddresses(claimant, own));
+    if (claimant) claimants.set(id, withEndpoints(claimant, own, networks));
     for (const address of own) byAddress.set(address, [...(byAddress.get(address) ?? []), id]);
   }
-  return { claimants, byAddress };
+  return { claimants, byAddress, sharers: sharersIn(inspected) };
 }
 
-function withAddresses(claimant: Claimant, addresses: ReadonlySet<string>): Claimant {
+function withEndpoints(claimant: Claimant, addresses: ReadonlySet<string>, networks: Inventory["networks"]): Claimant {
   if (addresses.size === claimant.workload.addresses.length) return claimant;
-  return { ...claimant, workload: { ...claimant.workload, addresses: [...addresses] } };
+  const { id } = claimant.workload;
+  const macs = [...networks.values()].flatMap((network) => network.macs.get(id) ?? []);
+  return {
+    ...claimant,
+    macs: [...new Set([...claimant.macs, ...macs])],
+    workload: { ...claimant.workload, addresses: [...addresses] },
+  };
+}
+
+function sharersIn(inspected: Inventory["inspected"]): Inventory["sharers"] {
+  const sharers = new Map<string, string[]>();
+  for (const [id, { namespace }] of inspected) {
+    if (namespace.kind === "shared") sharers.set(namespace.ownerId, [...(sharers.get(namespace.ownerId) ?? []), id]);
+  }
+  return sharers;
 }

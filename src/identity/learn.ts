@@ -1,4 +1,4 @@
-import type { Claimant } from "./inventory.ts";
+import type { Claimant, NetworkNamespace } from "./inventory.ts";
 import { operatorLabels } from "./operator-labels.ts";
 import { type ProcessTable, UNREADABLE } from "./process-table.ts";
 import type { ContainerRuntime, InspectedContainer } from "./runtime.ts";
@@ -36,7 +36,8 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
     if (!isSameProcess(known, { pid, startTime, startedAt }) && !isSameStart(container, await runtime.inspectContainer(id, signal)))
       return undefined;
     const labels = await countedLabels(container, signal);
-    return { kind: "container", claimant: { workload: workloadOf(container, labels), pid, startTime, startedAt } };
+    const place = { namespace: namespaceOf(container), macs: macsOf(container) };
+    return { kind: "container", claimant: { workload: workloadOf(container, labels), pid, startTime, startedAt, ...place } };
   }
 
   /** An image that cannot be looked at fails the whole: with a label too few, a binding further down would give another role. */
@@ -54,7 +55,10 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
   };
 }
 
-function isSameProcess(known: Claimant | undefined, { pid, startTime, startedAt }: Omit<Claimant, "workload">): boolean {
+function isSameProcess(
+  known: Claimant | undefined,
+  { pid, startTime, startedAt }: Pick<Claimant, "pid" | "startTime" | "startedAt">,
+): boolean {
   return known?.pid === pid && known.startedAt === startedAt && known.startTime === startTime;
 }
 
@@ -72,6 +76,17 @@ function rememberedImageLabels(runtime: ContainerRuntime): ContainerRuntime["ima
     if (remembered.size > IMAGES_KEPT && oldest !== undefined) remembered.delete(oldest);
     return labels;
   };
+}
+
+/** Docker and Podman write `container:` and the id, whatever the operator wrote. */
+function namespaceOf({ networkMode }: InspectedContainer): NetworkNamespace {
+  if (networkMode === "host") return { kind: "host" };
+  const [, ownerId] = /^container:(.+)$/.exec(networkMode) ?? [];
+  return ownerId === undefined ? { kind: "own" } : { kind: "shared", ownerId };
+}
+
+function macsOf({ networks }: InspectedContainer): readonly string[] {
+  return [...new Set(networks.flatMap(({ mac }) => mac ?? []))];
 }
 
 function workloadOf(container: InspectedContainer, labels: InspectedContainer["labels"]): Claimant["workload"] {

@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { canonicalAddress } from "../address.ts";
+import { type Connection, listsConnection } from "./socket-table.ts";
+import type { AddressFamily } from "./source.ts";
 
 /** The answer where the kernel could not be asked at this moment: no descriptor is free, or no permission. It proves nothing either way. */
 export const UNREADABLE = Symbol("unreadable");
 type Unreadable = typeof UNREADABLE;
-
-type AddressFamily = "ipv4" | "ipv6";
 
 /** Where the kernel tells of the addresses of a family: a kernel without IPv6 has no such file. */
 const ADDRESS_FILES = { ipv4: { name: "fib_trie", parse: parseFibTrie }, ipv6: { name: "if_inet6", parse: parseIfInet6 } };
@@ -19,6 +19,12 @@ export interface ProcessTable {
    * Undefined also where there is no such family.
    */
   ownedAddresses(pid: number, family: AddressFamily): ReadonlySet<string> | undefined | Unreadable;
+  /** Whether a socket in the network namespace of `pid` holds one of `connections`. It takes the kernel about a millisecond. */
+  holdsConnection(pid: number, connections: readonly Connection[]): boolean | undefined | Unreadable;
+  /** The indexes of the interfaces in the network namespace of `pid`, loopback left out. */
+  interfaceIndexes(pid: number): readonly number[] | undefined | Unreadable;
+  /** Where `pid` is in the cgroup2 tree, without the leading slash; the empty text is the root. Undefined also where there is no such tree. */
+  cgroup(pid: number): string | undefined | Unreadable;
 }
 
 /**
@@ -36,7 +42,38 @@ export function procProcessTable(procRoot: string): ProcessTable {
       const text = readProcFile(`${procRoot}/${pid}/net/${name}`, readWhole);
       return typeof text === "string" ? parse(text) : text;
     },
+    holdsConnection(pid, connections) {
+      let isThere = false;
+      let isReadable = true;
+      for (const name of ["tcp", "tcp6"]) {
+        const text = readProcFile(`${procRoot}/${pid}/net/${name}`, readWhole);
+        if (typeof text !== "string") isReadable &&= text !== UNREADABLE;
+        else if (connections.some((connection) => listsConnection(text, connection))) return true;
+        else isThere = true;
+      }
+      if (!isReadable) return UNREADABLE;
+      return isThere ? false : undefined;
+    },
+    interfaceIndexes(pid) {
+      const text = readProcFile(`${procRoot}/${pid}/net/dev_mcast`, readWhole);
+      return typeof text === "string" ? parseDevMcast(text) : text;
+    },
+    cgroup(pid) {
+      const text = readProcFile(`${procRoot}/${pid}/cgroup`, readWhole);
+      return typeof text === "string" ? parseCgroup(text) : text;
+    },
   };
+}
+
+/** The interfaces that a `dev_mcast` names: every one that is up listens to some multicast. */
+export function parseDevMcast(text: string): readonly number[] {
+  const indexes = text.split("\n").map((line) => Number(/^(\d+)\s+\S/.exec(line)?.[1] ?? "0"));
+  return [...new Set(indexes.filter((index) => index > 0))];
+}
+
+/** The place in the cgroup2 tree that a `/proc/PID/cgroup` tells (cgroups(7): the line that begins with `0::`). */
+export function parseCgroup(text: string): string | undefined {
+  return /^0::\/(.*)$/m.exec(text)?.[1];
 }
 
 /** Field 22 of a `stat` line. The command's name (field 2) may hold spaces, parentheses and line ends, so count from its last `)`. */

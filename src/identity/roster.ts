@@ -8,7 +8,7 @@ import { bugEvent } from "../events.ts";
 import type { Flights } from "./flights.ts";
 import { createFlights, eachOf } from "./flights.ts";
 import type { Claimant, Inventory, Sighting } from "./inventory.ts";
-import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSighting } from "./inventory.ts";
+import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, sharersOf, withSighting } from "./inventory.ts";
 import type { Learn } from "./learn.ts";
 import { createLearn } from "./learn.ts";
 import { createPacedRenewal } from "./paced-renewal.ts";
@@ -18,6 +18,12 @@ import type { ContainerRuntime, RuntimeEvent } from "./runtime.ts";
 /** The inventory, kept current by asking the runtime. Events only say what to ask about: their order and number do not matter. */
 export interface Roster {
   claimsOn(address: string): ReturnType<typeof claimsOn>;
+  /** The container `id`, if it has a process. */
+  claimant(id: string): Claimant | undefined;
+  /** All containers that have a process. */
+  claimants(): Iterable<Claimant>;
+  /** The containers that joined the network namespace of the container `id`. */
+  sharersOf(id: string): readonly Claimant[];
   /** Whether one of the runtime's networks could hold `address`. */
   isOnNetwork(address: string): boolean;
   /** Whether everything was listed once, or the runtime turned out to be absent. */
@@ -56,6 +62,9 @@ export interface RosterParts {
 /** The roster where there is no runtime: nobody is on it, and it knows that at once. */
 export const EMPTY_ROSTER: Roster = {
   claimsOn: (address) => claimsOn(EMPTY_INVENTORY, address),
+  claimant: () => undefined,
+  claimants: () => [],
+  sharersOf: () => [],
   isOnNetwork: () => false,
   isHeard: () => true,
   whenHeard: async () => {},
@@ -109,6 +118,18 @@ export class RuntimeRoster implements Roster {
 
   claimsOn(address: string): ReturnType<typeof claimsOn> {
     return claimsOn(this.#inventory, address);
+  }
+
+  claimant(id: string): Claimant | undefined {
+    return this.#inventory.claimants.get(id);
+  }
+
+  claimants(): Iterable<Claimant> {
+    return this.#inventory.claimants.values();
+  }
+
+  sharersOf(id: string): readonly Claimant[] {
+    return sharersOf(this.#inventory, id);
   }
 
   isOnNetwork(address: string): boolean {

@@ -13,9 +13,18 @@ export interface InspectedContainer {
   readonly pid: number | undefined;
   /** The runtime's own time stamp of this start; changes with every restart. */
   readonly startedAt: string;
-  readonly networks: readonly { readonly name: string; readonly id: string; readonly addresses: readonly string[] }[];
+  readonly networks: readonly InspectedEndpoint[];
   /** `bridge`, `host`, `none`, a network's name, or `container:ID`. */
   readonly networkMode: string;
+}
+
+/** Where a container is on one network, as its own inspection tells it. */
+interface InspectedEndpoint {
+  readonly name: string;
+  readonly id: string;
+  readonly addresses: readonly string[];
+  /** Canonical text; undefined where the runtime does not say, as while it does not run. */
+  readonly mac: string | undefined;
 }
 
 /** A network and, for each container on it, its addresses there (canonical text). */
@@ -27,6 +36,8 @@ export interface RuntimeNetwork {
   readonly subnets: readonly string[];
   /** Container id to addresses. Other keys of a runtime (Swarm's `ingress-sbox`) are left out. */
   readonly endpoints: ReadonlyMap<string, readonly string[]>;
+  /** Container id to the link address of its interface there, in canonical text; without those of which the runtime does not say it. */
+  readonly macs: ReadonlyMap<string, string>;
 }
 
 export type RuntimeEvent =

@@ -1,4 +1,5 @@
 import type { WorkloadFacts } from "../events.ts";
+import type { Source } from "./source.ts";
 
 /** A workload: what an operator binds a role to. A container of a runtime, or a name the operator gave an address. */
 export interface Workload {
@@ -26,14 +27,14 @@ export interface StaticWorkload {
 export type Attestation =
   | { readonly kind: "known"; readonly workload: Workload }
   | { readonly kind: "starting" }
-  | { readonly kind: "unknown"; readonly reason: "unlisted" | "doubled" | "runtime-silent" };
+  | { readonly kind: "unknown"; readonly reason: "unlisted" | "doubled" | "spoofed" | "runtime-silent" };
 
 /** `hold`: wait up to 5 s for a container that is starting; `now`: say `starting` at once. */
 export type AttestManner = "hold" | "now";
 
 export interface Attestor {
-  /** Names the workload behind `sourceAddress` (canonical text), proven anew at every call. It never throws. */
-  attest(sourceAddress: string, manner: AttestManner): Promise<Attestation>;
+  /** Names the workload behind `source`, proven anew at every call. It never throws. */
+  attest(source: Source, manner: AttestManner): Promise<Attestation>;
 }
 
 /** What events tell of a workload. */

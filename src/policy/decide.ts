@@ -1,8 +1,7 @@
-import { isInBlock } from "../address.ts";
 import type { Workload } from "../identity/workload.ts";
-import { matchesGlob } from "./glob.ts";
 import { type RoleArn, type RoleReference, roleInAccount } from "./role-arn.ts";
-import type { RoleBinding, Selector } from "./role-binding.ts";
+import type { RoleBinding } from "./role-binding.ts";
+import { selects } from "./selector.ts";
 import { PLAIN_SESSION, type SessionFacts, sessionFor } from "./session.ts";
 
 /** What the operator allows one workload: the role, and all that makes its session different from another's. */
@@ -81,34 +80,18 @@ export function givesRole({ kind }: Decision): boolean {
   return kind === "grant" || kind === "pending";
 }
 
+/** Whether two workloads are given the same, each in its own name: the same role by the same binding, or none. */
+export function isSameDecision(one: Decision, other: Decision): boolean {
+  if (one.kind === "none" || other.kind === "none") return one.kind === other.kind;
+  if (one.kind === "grant" && other.kind === "grant")
+    return one.grant.role.arn === other.grant.role.arn && one.grant.binding === other.grant.binding;
+  return one.kind === "pending" && other.kind === "pending" && one.binding === other.binding;
+}
+
 /** The role that `reference` means on this host, or the fact that a bare name still waits for. */
 function resolveRole(reference: RoleReference, { account, partition }: HostFacts): RoleArn | { readonly missing: "account" | "partition" } {
   if (reference.kind === "arn") return reference.role;
   if (account === undefined) return { missing: "account" };
   if (partition === undefined) return { missing: "partition" };
   return roleInAccount(reference.name, partition, account);
-}
-
-/** Whether a binding with `selector` is for `workload`. A static workload has a name and an address, and is selected by these alone. */
-function selects(selector: Selector, workload: Workload): boolean {
-  switch (selector.kind) {
-    case "name":
-      return matchesGlob(selector.pattern, workload.name);
-    case "ip":
-      return workload.addresses.some((address) => isInBlock(address, selector.block));
-    case "image":
-      return workload.kind === "container" && workload.image !== undefined && matchesGlob(selector.pattern, workload.image);
-    case "label":
-      return hasLabel(workload, selector.key, selector.pattern);
-    case "compose":
-      return (
-        hasLabel(workload, "com.docker.compose.project", selector.project) &&
-        hasLabel(workload, "com.docker.compose.service", selector.service)
-      );
-  }
-}
-
-function hasLabel(workload: Workload, key: string, pattern: string): boolean {
-  if (workload.kind !== "container" || !Object.hasOwn(workload.labels, key)) return false;
-  return matchesGlob(pattern, workload.labels[key] ?? "");
 }

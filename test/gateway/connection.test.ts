@@ -5,6 +5,7 @@ import type { ImdsgateEvent } from "../../src/events.ts";
 import { OWN_QUESTION } from "../../src/gateway/answer.ts";
 import { type ConnectionContext, serveConnection } from "../../src/gateway/connection.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
+import { from } from "../support/identity.ts";
 
 /** The gateway's side of a connection on which one whole request has been sent. */
 async function requestedSocket(): Promise<Socket> {
@@ -40,6 +41,6 @@ test.for([
   };
   const socket = await requestedSocket();
   const turn = async () => void (whenItsTurnComes === "has gone away" && socket.destroy());
-  await serveConnection(socket, { address: "127.0.0.1", turn }, context);
+  await serveConnection(socket, { source: from("127.0.0.1"), turn }, context);
   expect([answered, events.map(({ kind }) => kind)]).toEqual([asked, kinds]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
-import { flush, identityOn } from "../support/identity.ts";
+import { flush, from, identityOn } from "../support/identity.ts";
 
 describe("an address that goes on to another container", () => {
   test("with late events, the new one never sees the old one's identity", async () => {
@@ -30,7 +30,7 @@ describe("an address that goes on to another container", () => {
     fake.create({ name: "new" });
     fake.beginStart("new");
     expect(await who("172.17.0.2", "now")).toBe("starting");
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await pass(100);
     expect(await settled(held)).toBe(undefined);
     fake.finishStart("new");
@@ -66,7 +66,7 @@ describe("an address that goes on to another container", () => {
     const id = fake.run({ name: "old", pid: 4242 });
     const { who, identity, settled } = identityOn(fake);
     fake.hang("inspectContainer", id);
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     expect(await settled(held)).toBe(undefined);
     const { runtime } = fake;
     const stale = runtime.inspectContainer;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
-import { DOUBLED, flush, identityOn, nameOf, UNLISTED } from "../support/identity.ts";
+import { DOUBLED, flush, from, identityOn, nameOf, UNLISTED } from "../support/identity.ts";
 
 describe("a container is known", () => {
   test("with its facts, by every address of every network, IPv4 and IPv6", async () => {
@@ -19,7 +19,7 @@ describe("a container is known", () => {
       networks: ["bridge", "six"],
       addresses: ["172.17.0.2", "10.202.0.2", "fd88:77:1::2"],
     };
-    const attested = await Promise.all(workload.addresses.map((address) => identity.attest(address, "now")));
+    const attested = await Promise.all(workload.addresses.map((address) => identity.attest(from(address), "now")));
     expect(attested).toEqual(Array(3).fill({ kind: "known", workload }));
   });
 
@@ -39,7 +39,7 @@ describe("a container is known", () => {
     fake.create({ name: "web" });
     fake.beginStart("web");
     await flush();
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     expect(await settled(held)).toBe(undefined);
     fake.finishStart("web");
     expect(await settled(held)).toBe("web");
@@ -68,7 +68,7 @@ describe("a container is known", () => {
     const { run, who, identity } = identityOn(fake);
     await run();
     expect(await who("172.18.0.2")).toBe("task");
-    expect(await identity.attest("172.17.0.2", "now")).toMatchObject({
+    expect(await identity.attest(from("172.17.0.2"), "now")).toMatchObject({
       workload: { addresses: ["172.17.0.2", "172.18.0.2"], networks: ["bridge"] },
     });
   });
@@ -82,11 +82,28 @@ describe("a container is known", () => {
     const { inspectContainer } = runtime;
     runtime.inspectContainer = async (id, signal) => {
       const inspected = await inspectContainer(id, signal);
-      return inspected && { ...inspected, networks: [{ name: "bridge", id: fake.networkIdOf("bridge"), addresses: ["172.17.0.2"] }] };
+      return (
+        inspected && {
+          ...inspected,
+          networks: [{ name: "bridge", id: fake.networkIdOf("bridge"), mac: undefined, addresses: ["172.17.0.2"] }],
+        }
+      );
     };
-    const { run, who } = identityOn(fake);
+    const { run, who } = identityOn(fake, [], { isAlike: () => true });
     await run();
-    fake.processTable.ownedAddresses = () => new Set(["172.17.0.2"]);
+    expect(await who("172.17.0.2")).toBe("owner");
+  });
+
+  test("not at all where a container with something else of its own shares the network namespace, until that one ends", async () => {
+    const fake = createFakeRuntime();
+    const owner = fake.run({ name: "owner" });
+    fake.run({ name: "sidecar", networks: [], networkMode: `container:${owner}` });
+    const { run, who, events } = identityOn(fake, [], { isAlike: () => false });
+    await run();
+    expect(await who("172.17.0.2")).toBe("doubled");
+    expect(events.filter(({ kind }) => kind === "address-doubled")).toHaveLength(1);
+    fake.setEvents("lost");
+    fake.stop("sidecar");
     expect(await who("172.17.0.2")).toBe("owner");
   });
 
@@ -106,7 +123,7 @@ describe("nobody", () => {
     const { identity, run, paced } = identityOn(createFakeRuntime());
     await run();
     const addresses = ["172.17.0.9", "192.0.2.1", "fe80::1", "127.0.0.1"];
-    const attested = await paced(Promise.all(addresses.map((address) => identity.attest(address, "hold"))));
+    const attested = await paced(Promise.all(addresses.map((address) => identity.attest(from(address), "hold"))));
     expect(attested).toEqual(Array(4).fill(UNLISTED));
   });
 
@@ -116,7 +133,7 @@ describe("nobody", () => {
     await run();
     fake.setEvents("lost");
     fake.hang("inspectNetwork", fake.networkIdOf("bridge"));
-    const early = [identity.attest("172.17.0.2", "hold"), identity.attest("172.17.0.2", "hold")];
+    const early = [identity.attest(from("172.17.0.2"), "hold"), identity.attest(from("172.17.0.2"), "hold")];
     await flush();
     fake.run({ name: "web" });
     fake.release("inspectNetwork", fake.networkIdOf("bridge"));
@@ -128,7 +145,7 @@ describe("nobody", () => {
     const { run, identity, paced } = identityOn(fake);
     await run();
     fake.takeCalls();
-    const strangers = Array.from({ length: 1000 }, (_, n) => identity.attest(`172.17.${2 + (n >> 8)}.${n & 255}`, "now"));
+    const strangers = Array.from({ length: 1000 }, (_, n) => identity.attest(from(`172.17.${2 + (n >> 8)}.${n & 255}`), "now"));
     expect([new Set((await paced(Promise.all(strangers))).map(nameOf)), fake.takeCalls().length]).toEqual([new Set(["unlisted"]), 2]);
   });
 
@@ -138,7 +155,7 @@ describe("nobody", () => {
     await run();
     fake.takeCalls();
     for (let asked = 0; asked < 199; asked += 1) {
-      void identity.attest("172.17.0.2", "now");
+      void identity.attest(from("172.17.0.2"), "now");
       await pass(5);
     }
     expect(fake.takeCalls().length).toBe(10);
@@ -153,7 +170,7 @@ describe("nobody", () => {
     await run();
     fake.takeCalls();
     for (let asked = 0; asked < 199; asked += 1) {
-      void identity.attest("192.0.2.1", "now");
+      void identity.attest(from("192.0.2.1"), "now");
       await pass(5);
     }
     expect(fake.takeCalls().length).toBe(10);
@@ -165,11 +182,11 @@ describe("nobody", () => {
     fake.run({ name: "web", labels: { role: "web" } });
     const { run, identity, pass, settled } = identityOn(fake);
     await run();
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await pass(5000);
     expect(await settled(held)).toBe("starting");
     fake.addImage("app:1", {});
-    expect(await settled(identity.attest("172.17.0.2", "hold"))).toBe("web");
+    expect(await settled(identity.attest(from("172.17.0.2"), "hold"))).toBe("web");
   });
 });
 
@@ -195,7 +212,7 @@ describe("one address, two containers", () => {
     await run();
     fake.forceAddress("two", "other", "172.17.0.2");
     await flush();
-    const attested = [await identity.attest("172.17.0.2", "now"), await identity.attest("172.17.0.2", "hold")];
+    const attested = [await identity.attest(from("172.17.0.2"), "now"), await identity.attest(from("172.17.0.2"), "hold")];
     expect(attested).toEqual([DOUBLED, DOUBLED]);
     const claimants = ["one", "two"].map((name) => `${name} (${fake.idOf(name).slice(0, 12)})`);
     expect(events.filter(({ kind }) => kind === "address-doubled")).toEqual([
@@ -215,7 +232,7 @@ describe("one address, two containers", () => {
     fake.beginStart("two");
     fake.forceAddress("two", "other", "172.17.0.2");
     await flush();
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     expect([await who("172.17.0.2"), await settled(held)]).toEqual(["starting", undefined]);
     fake.finishStart("two");
     expect(await settled(held)).toBe("doubled");
@@ -223,7 +240,7 @@ describe("one address, two containers", () => {
 });
 
 describe("who wants to know", () => {
-  test("is told of each workload that comes, changes and goes; host-network containers have no address to ask from", async () => {
+  test("is told of each workload that comes, changes and goes; host-network containers too, which ask from the host's address", async () => {
     const fake = createFakeRuntime();
     const { run, identity } = identityOn(fake, [{ name: "vm", address: "127.0.1.2" }]);
     const told: string[] = [];
@@ -244,6 +261,7 @@ describe("who wants to know", () => {
     expect([...new Set(told)]).toEqual([
       "+ vm 127.0.1.2",
       "+ before 172.17.0.2",
+      "+ agent ",
       "+ web 172.17.0.3",
       "+ web 172.17.0.3,10.1.0.2",
       "- web",

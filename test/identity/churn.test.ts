@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Attestation, AttestManner } from "../../src/identity/workload.ts";
 import { createFakeRuntime, type FakeRuntime } from "../support/fake-runtime.ts";
-import { identityOn } from "../support/identity.ts";
+import { from, identityOn } from "../support/identity.ts";
 
 const NAMES = ["a", "b", "c", "d"];
 const ADDRESSES = ["172.17.0.2", "172.17.0.3", "172.17.0.4", "10.1.0.2", "10.1.0.3"];
@@ -91,7 +91,7 @@ test("whatever is lost, late or told twice, an address speaks for its owner of t
       if (act === "wait") clock.advance(60_000);
       // Everybody asks before anything of it has come through.
       const manner = other % 2 ? "now" : "hold";
-      const asked = ADDRESSES.map(async (address) => ({ address, name: nameOf(await identity.attest(address, manner)) }));
+      const asked = ADDRESSES.map(async (address) => ({ address, name: nameOf(await identity.attest(from(address), manner)) }));
       const said = await paced(Promise.all(asked));
       for (const answer of said) expect(rightAnswers(fake, answer.address, manner)).toContain(answer.name);
       const now = ADDRESSES.map((address) => ownerOf(fake, address));

@@ -22,8 +22,8 @@ const CONTAINER = {
   NetworkSettings: {
     IPAddress: "",
     Networks: {
-      shop_default: { NetworkID: "n1", IPAddress: "172.18.0.2", GlobalIPv6Address: "FD88:0:0::2", MacAddress: "02:42:ac:12:00:02" },
-      stopped: { NetworkID: "n2", IPAddress: "", GlobalIPv6Address: "" },
+      shop_default: { NetworkID: "n1", IPAddress: "172.18.0.2", GlobalIPv6Address: "FD88:0:0::2", MacAddress: "02:42:AC:12:00:02" },
+      stopped: { NetworkID: "n2", IPAddress: "", GlobalIPv6Address: "", MacAddress: "" },
     },
   },
 };
@@ -38,8 +38,8 @@ const PARSED = {
   pid: 4242,
   startedAt: "2026-11-24T02:00:00.123456789Z",
   networks: [
-    { name: "shop_default", id: "n1", addresses: ["172.18.0.2", "fd88::2"] },
-    { name: "stopped", id: "n2", addresses: [] },
+    { name: "shop_default", id: "n1", addresses: ["172.18.0.2", "fd88::2"], mac: "02:42:ac:12:00:02" },
+    { name: "stopped", id: "n2", addresses: [], mac: undefined },
   ],
   networkMode: "shop_default",
 };
@@ -54,12 +54,12 @@ describe("a container", () => {
     {
       name: "a network that is null",
       change: { NetworkSettings: { Networks: { a: null } } },
-      parsed: { networks: [{ name: "a", id: "a", addresses: [] }] },
+      parsed: { networks: [{ name: "a", id: "a", addresses: [], mac: undefined }] },
     },
     {
       name: "addresses that are none",
-      change: { NetworkSettings: { Networks: { a: { NetworkID: 7, IPAddress: "localhost", GlobalIPv6Address: 6 } } } },
-      parsed: { networks: [{ name: "a", id: "a", addresses: [] }] },
+      change: { NetworkSettings: { Networks: { a: { NetworkID: 7, IPAddress: "localhost", GlobalIPv6Address: 6, MacAddress: 2 } } } },
+      parsed: { networks: [{ name: "a", id: "a", addresses: [], mac: undefined }] },
     },
     { name: "labels that are null", change: { Config: { ...CONTAINER.Config, Labels: null } }, parsed: { labels: {} } },
     { name: "labels that are a list", change: { Config: { ...CONTAINER.Config, Labels: ["a=b"] } }, parsed: { labels: {} } },
@@ -122,7 +122,7 @@ test("a network has its containers' addresses, without Swarm's own endpoints", (
     Driver: "bridge",
     IPAM: { Config: [{ Subnet: "172.18.0.0/16", Gateway: "172.18.0.1" }, { Subnet: "" }, null] },
     Containers: {
-      [ID]: { Name: "gateway_1", IPv4Address: "172.18.0.3/16", IPv6Address: "fd88::3/64" },
+      [ID]: { Name: "gateway_1", IPv4Address: "172.18.0.3/16", IPv6Address: "fd88::3/64", MacAddress: "02:42:ac:12:00:03" },
       [OTHER]: null,
       "ingress-sbox": { IPv4Address: "172.18.0.2/16" },
     },
@@ -137,6 +137,7 @@ test("a network has its containers' addresses, without Swarm's own endpoints", (
     driver: "bridge",
     subnets: ["172.18.0.0/16"],
     endpoints,
+    macs: new Map([[ID, "02:42:ac:12:00:03"]]),
   });
   expect(parseNetwork("gw", { Id: "gw", IPAM: { Config: null }, Containers: null })).toEqual({
     id: "gw",
@@ -144,6 +145,7 @@ test("a network has its containers' addresses, without Swarm's own endpoints", (
     driver: "",
     subnets: [],
     endpoints: new Map(),
+    macs: new Map(),
   });
   expect(parseNetwork("other", answer)).toBe(undefined);
 });

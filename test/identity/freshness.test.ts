@@ -2,13 +2,21 @@ import { expect, test } from "vitest";
 import { freshnessOf } from "../../src/identity/freshness.ts";
 import type { Claimant } from "../../src/identity/inventory.ts";
 import { type ProcessTable, UNREADABLE } from "../../src/identity/process-table.ts";
+import { from } from "../support/identity.ts";
 
+const PLACE = { namespace: { kind: "own" }, macs: [] } as const;
 const claimant: Claimant = {
+  ...PLACE,
   workload: { kind: "container", name: "web", id: "a", image: "app:1", labels: {}, networks: ["bridge"], addresses: ["10.0.0.2"] },
   pid: 7,
   startTime: "100",
   startedAt: "then",
 };
+
+const refuseToSay = () => {
+  throw new Error("nobody was to ask that");
+};
+const UNASKED = { interfaceIndexes: refuseToSay, cgroup: refuseToSay };
 
 test.for([
   {
@@ -41,8 +49,10 @@ test.for([
   const processTable = {
     startTime: () => answers.shift(),
     ownedAddresses: () => (typeof owned === "object" ? new Set<string>(owned) : owned),
+    holdsConnection: refuseToSay,
+    ...UNASKED,
   };
-  expect(freshnessOf(processTable, claimant, "10.0.0.2")).toBe(freshness);
+  expect(freshnessOf(processTable, claimant, from("10.0.0.2"), "address")).toBe(freshness);
 });
 
 test.for([
@@ -61,8 +71,44 @@ test.for([
         asked.push(`${of} of ${pid}`);
         return new Set([address]);
       },
+      holdsConnection: refuseToSay,
+      ...UNASKED,
     };
-    expect(freshnessOf(processTable, claimant, address)).toBe("fresh");
+    expect(freshnessOf(processTable, claimant, from(address), "address")).toBe("fresh");
     expect(asked).toEqual(["start time of 7", `${family} of 7`, "start time of 7"]);
   },
 );
+
+test.for([
+  { name: "that it holds is its own", holds: true, owned: ["10.0.0.2"], after: "100", freshness: "fresh" },
+  { name: "that it does not hold is somebody else's", holds: false, owned: ["10.0.0.2"], after: "100", freshness: "spoofed" },
+  {
+    name: "of which the kernel cannot be asked proves nothing",
+    holds: UNREADABLE,
+    owned: ["10.0.0.2"],
+    after: "100",
+    freshness: "unprovable",
+  },
+  { name: "of a process that ended is nobody's", holds: undefined, owned: ["10.0.0.2"], after: undefined, freshness: "dead" },
+  { name: "that a later process with its number holds is nobody's", holds: true, owned: ["10.0.0.2"], after: "200", freshness: "dead" },
+  { name: "from an address that it has no more is not asked about", holds: false, owned: [], after: "100", freshness: "moved" },
+] as const)("where the socket is the proof, a connection $name", ({ holds, owned, after, freshness }) => {
+  const asked: unknown[] = [];
+  const startTimes = ["100", after];
+  const processTable: ProcessTable = {
+    startTime: () => startTimes.shift(),
+    ownedAddresses: () => new Set<string>(owned),
+    holdsConnection(pid, connections) {
+      asked.push({ pid, connections });
+      return holds;
+    },
+    ...UNASKED,
+  };
+  expect(freshnessOf(processTable, claimant, from("10.0.0.2"), "socket")).toBe(freshness);
+  const to = [
+    { host: "169.254.169.254", port: 80 },
+    { host: "172.17.0.1", port: 18_169 },
+  ];
+  const connections = to.map((end) => ({ from: { host: "10.0.0.2", port: 40_000 }, to: end }));
+  expect(asked).toEqual(owned.length === 0 ? [] : [{ pid: 7, connections }]);
+});

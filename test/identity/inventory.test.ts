@@ -9,11 +9,13 @@ function claimant(id: string, addresses: readonly string[], startTime = "1"): Cl
     pid: 7,
     startTime,
     startedAt: startTime,
+    namespace: { kind: "own" },
+    macs: [],
   };
 }
 
 function network(id: string, endpoints: Readonly<Record<string, readonly string[]>>): Sighting {
-  return { kind: "network", network: { id, subnets: ["10.0.0.0/24"], endpoints: new Map(Object.entries(endpoints)) } };
+  return { kind: "network", network: { id, subnets: ["10.0.0.0/24"], endpoints: new Map(Object.entries(endpoints)), macs: new Map() } };
 }
 
 const inventoryOf = (...sightings: readonly Sighting[]) => sightings.reduce(withSighting, EMPTY_INVENTORY);

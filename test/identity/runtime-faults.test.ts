@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
-import { flush, identityOn, SILENT, UNLISTED } from "../support/identity.ts";
+import { flush, from, identityOn, SILENT, UNLISTED } from "../support/identity.ts";
 
 describe("the stream of events", () => {
   test("told twice and in any order, they leave the truth", async () => {
@@ -60,7 +60,7 @@ describe("a runtime that does not answer", () => {
     await run();
     await pass(10_000);
     expect(events).toEqual([{ kind: "runtime-disconnected", runtime: "docker", message: "the runtime is down" }]);
-    expect([fake.takeCalls().length, await identity.attest("172.17.0.2", "hold")]).toEqual([11, SILENT]);
+    expect([fake.takeCalls().length, await identity.attest(from("172.17.0.2"), "hold")]).toEqual([11, SILENT]);
     fake.setDown(false);
     await pass(1000);
     expect([events.slice(1).map(({ kind }) => kind), await who("172.17.0.2")]).toEqual([["workload-seen", "runtime-connected"], "web"]);
@@ -94,7 +94,7 @@ describe("a runtime that does not answer", () => {
     const { run, pass, settled, identity, events, who } = identityOn(fake);
     await run();
     fake.hang("inspectNetwork");
-    const attesting = [identity.attest("172.17.0.2", "hold"), identity.attest("172.17.0.3", "now")];
+    const attesting = [identity.attest(from("172.17.0.2"), "hold"), identity.attest(from("172.17.0.3"), "now")];
     await pass(999);
     expect(await settled(attesting[0] ?? Promise.resolve(UNLISTED))).toBe(undefined);
     await pass(1);
@@ -113,7 +113,7 @@ describe("a runtime that does not answer", () => {
     fake.hang("inspectContainer", stuck);
     fake.start("stuck");
     fake.run({ name: "web" });
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await flush();
     expect(await who("172.17.0.3", "hold")).toBe("web");
     await pass(5000);
@@ -128,7 +128,7 @@ describe("a kernel that cannot be asked about processes", () => {
     const { run, identity, kinds, pass, settled, who } = identityOn(fake);
     await run();
     fake.setUnreadable(true);
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await pass(4000);
     expect([await who("172.17.0.2"), await settled(held), identity.isListed("172.17.0.2")]).toEqual(["starting", undefined, true]);
     fake.setUnreadable(false);

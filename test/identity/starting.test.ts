@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
-import { flush, identityOn, STARTING } from "../support/identity.ts";
+import { flush, from, identityOn, STARTING } from "../support/identity.ts";
 
 describe("a container that is starting", () => {
   test("is said to be starting after five seconds", async () => {
@@ -9,7 +9,7 @@ describe("a container that is starting", () => {
     await run();
     fake.create({ name: "web" });
     fake.beginStart("web");
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await pass(4999);
     expect(await settled(held)).toBe(undefined);
     await pass(1);
@@ -22,7 +22,7 @@ describe("a container that is starting", () => {
     await run();
     fake.create({ name: "web" });
     fake.beginStart("web");
-    expect(await identity.attest("172.17.0.2", "now")).toEqual(STARTING);
+    expect(await identity.attest(from("172.17.0.2"), "now")).toEqual(STARTING);
   });
 
   test("and that nobody waits for is asked about all the same, so that the next one finds it", async () => {
@@ -50,7 +50,7 @@ describe("a container that is starting", () => {
     await run();
     fake.create({ name: "slow" });
     fake.beginStart("slow");
-    void identity.attest("172.17.0.3", "hold");
+    void identity.attest(from("172.17.0.3"), "hold");
     expect([await who("172.17.0.2", "hold"), await who("172.17.0.9", "hold")]).toEqual(["web", "unlisted"]);
   });
 
@@ -60,7 +60,7 @@ describe("a container that is starting", () => {
     await run();
     fake.create({ name: "web" });
     fake.beginStart("web");
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await flush();
     fake.finishStart("web");
     fake.stop("web");

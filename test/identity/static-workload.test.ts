@@ -3,7 +3,7 @@ import { ImdsgateError } from "../../src/errors.ts";
 import { createIdentity } from "../../src/identity/attestor.ts";
 import { createFakeRuntime } from "../support/fake-runtime.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { DOUBLED, identityOn, SILENT, UNLISTED } from "../support/identity.ts";
+import { DOUBLED, from, identityOn, PLAIN_IDENTITY, SILENT, UNLISTED } from "../support/identity.ts";
 
 const NOT_PERMITTED = Object.assign(new Error("connect EACCES"), { code: "EACCES" });
 
@@ -16,14 +16,21 @@ describe("a static workload", () => {
     fake.setDown(true);
     const { run, identity } = identityOn(fake, [vm]);
     await run();
-    expect(await identity.attest("127.0.1.2", "hold")).toEqual({ kind: "known", workload });
+    expect(await identity.attest(from("127.0.1.2"), "hold")).toEqual({ kind: "known", workload });
   });
 
   test("needs no runtime", async () => {
     const { processTable } = createFakeRuntime();
-    const identity = createIdentity({ runtime: undefined, processTable, clock: handMovedClock(), staticWorkloads: [vm], emit: () => {} });
+    const identity = createIdentity({
+      ...PLAIN_IDENTITY,
+      runtime: undefined,
+      processTable,
+      clock: handMovedClock(),
+      staticWorkloads: [vm],
+      emit: () => {},
+    });
     await identity.run(AbortSignal.abort());
-    expect([await identity.attest("127.0.1.2", "now"), await identity.attest("127.0.1.3", "hold")]).toEqual([
+    expect([await identity.attest(from("127.0.1.2"), "now"), await identity.attest(from("127.0.1.3"), "hold")]).toEqual([
       { kind: "known", workload },
       UNLISTED,
     ]);
@@ -36,7 +43,7 @@ describe("a static workload", () => {
     expect(await who("172.17.0.2")).toBe("vm");
     fake.setEvents("lost");
     const id = fake.run({ name: "web" });
-    const attested = [await paced(identity.attest("172.17.0.2", "now")), await identity.attest("172.17.0.2", "hold")];
+    const attested = [await paced(identity.attest(from("172.17.0.2"), "now")), await identity.attest(from("172.17.0.2"), "hold")];
     expect(attested).toEqual([DOUBLED, DOUBLED]);
     expect(events.slice(1, 2)).toEqual([{ kind: "address-doubled", address: "172.17.0.2", claimants: [id.slice(0, 12), "vm"] }]);
   });
@@ -46,7 +53,7 @@ describe("a static workload", () => {
     const { run, identity } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
     await run();
     fake.setDown(true);
-    expect(await identity.attest("172.17.0.2", "now")).toEqual(SILENT);
+    expect(await identity.attest(from("172.17.0.2"), "now")).toEqual(SILENT);
   });
 
   test("is refused when a container came on a network of which no event ever told", async () => {
@@ -80,7 +87,7 @@ describe("a static workload", () => {
     await run();
     fake.takeCalls();
     for (let second = 0; second < 3; second += 1) {
-      const attesting = Array.from({ length: 100 }, () => identity.attest("10.7.0.2", "now"));
+      const attesting = Array.from({ length: 100 }, () => identity.attest(from("10.7.0.2"), "now"));
       expect(new Set(await Promise.all(attesting.map(settled)))).toEqual(new Set(["vm"]));
       await pass(1000);
     }
@@ -92,11 +99,11 @@ describe("a static workload", () => {
     const { run, identity, pass, settled } = identityOn(fake, [{ name: "vm", address: "10.7.0.2" }]);
     await run();
     fake.hang("listNetworks");
-    const first = identity.attest("10.7.0.2", "now");
+    const first = identity.attest(from("10.7.0.2"), "now");
     await pass(999);
     expect(await settled(first)).toBe(undefined);
     await pass(1);
-    expect([await settled(first), await settled(identity.attest("10.7.0.2", "now"))]).toEqual(["vm", "vm"]);
+    expect([await settled(first), await settled(identity.attest(from("10.7.0.2"), "now"))]).toEqual(["vm", "vm"]);
   });
 
   test("is as one that is starting until everything was listed once: a container may have its address", async () => {
@@ -105,10 +112,10 @@ describe("a static workload", () => {
     fake.hang("listNetworks");
     const { run, identity, who, pass, settled } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
     await run();
-    const inVain = identity.attest("172.17.0.2", "hold");
+    const inVain = identity.attest(from("172.17.0.2"), "hold");
     expect([await who("172.17.0.2"), await settled(inVain)]).toEqual(["starting", undefined]);
     await pass(4700);
-    const held = identity.attest("172.17.0.2", "hold");
+    const held = identity.attest(from("172.17.0.2"), "hold");
     await pass(300);
     expect([await settled(inVain), await settled(held)]).toEqual(["starting", undefined]);
     fake.release("listNetworks");
@@ -121,7 +128,7 @@ describe("a static workload", () => {
     fake.run({ name: "web" });
     fake.setDown(true);
     const { identity, run, who, settled } = identityOn(fake, [{ name: "vm", address: "172.17.0.2" }]);
-    const early = identity.attest("172.17.0.2", "hold");
+    const early = identity.attest(from("172.17.0.2"), "hold");
     expect(await settled(early)).toBe(undefined);
     await run();
     expect([await settled(early), await who("172.17.0.2")]).toEqual(["vm", "vm"]);
@@ -150,6 +157,6 @@ describe("a static workload", () => {
   test("two of one address are refused", async () => {
     const { run, identity } = identityOn(createFakeRuntime(), [vm, { name: "jail", address: "127.0.1.2" }]);
     await run();
-    expect(await identity.attest("127.0.1.2", "now")).toEqual(DOUBLED);
+    expect(await identity.attest(from("127.0.1.2"), "now")).toEqual(DOUBLED);
   });
 });

@@ -70,7 +70,10 @@ export function createFakeApi({ containers, networks, images, watchers, isAnswer
         startedAt: container.startedAt,
         networks: [...container.attached]
           .filter((name) => !networks.get(name)?.isHidden)
-          .map((name) => ({ name, id: networks.get(name)?.id ?? name, addresses: container.endpoints.get(name) ?? [] })),
+          .map((name) => {
+            const addresses = container.endpoints.get(name);
+            return { name, id: networks.get(name)?.id ?? name, addresses: addresses ?? [], mac: macOf(addresses) };
+          }),
         networkMode: container.networkMode ?? "bridge",
       };
     },
@@ -84,7 +87,8 @@ export function createFakeApi({ containers, networks, images, watchers, isAnswer
       if (!network) return undefined;
       const plugged = [...containers.values()].filter(({ endpoints }) => endpoints.has(network.name));
       const endpoints = new Map(plugged.map((container) => [container.id, container.endpoints.get(network.name) ?? []]));
-      return { id, name: network.name, driver: "bridge", subnets: network.subnets, endpoints };
+      const macs = new Map([...endpoints].map(([containerId, addresses]) => [containerId, macOf(addresses) ?? NO_MAC]));
+      return { id, name: network.name, driver: "bridge", subnets: network.subnets, endpoints, macs };
     },
     async imageLabels(imageId) {
       await isAnswered("imageLabels", imageId);
@@ -101,6 +105,16 @@ export function createFakeApi({ containers, networks, images, watchers, isAnswer
       watchers.delete(watcher);
     },
   };
+}
+
+const NO_MAC = "02:42:00:00:00:00";
+
+/** As Docker before 28 makes them: from the IPv4 address. */
+function macOf(addresses: readonly string[] | undefined): string | undefined {
+  const v4 = addresses?.find((address) => address.includes("."));
+  if (addresses === undefined) return undefined;
+  if (v4 === undefined) return NO_MAC;
+  return ["02", "42", ...v4.split(".").map((part) => Number(part).toString(16).padStart(2, "0"))].join(":");
 }
 
 function noSuchImage(imageId: string): never {

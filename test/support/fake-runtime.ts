@@ -15,6 +15,8 @@ export function createFakeRuntime() {
   const watchers = new Set<Watcher>();
   const hanging = new Map<string, PromiseWithResolvers<void>>();
   const calls: string[] = [];
+  const spoofedPorts = new Set<number>();
+  const cgroups = new Map<number, string>();
   let kept: RuntimeEvent[] = [];
   let ticks = 100;
   let events: "delivered" | "lost" | "kept" = "delivered";
@@ -98,7 +100,9 @@ export function createFakeRuntime() {
       if (container.state !== "idle") refuse(`Container ${name} is already running`);
       const pid = options.pid ?? 1000 + ticks;
       if (processes.has(pid)) refuse(`pid ${pid} is taken`);
-      processes.set(pid, { startTime: String(ticks++), addresses: new Set() });
+      const [, owner = ""] = /^container:(.+)$/.exec(container.networkMode ?? "") ?? [];
+      const addresses = processes.get(containers.get(owner)?.pid ?? 0)?.addresses ?? new Set<string>();
+      processes.set(pid, { startTime: String(ticks++), addresses });
       Object.assign(container, { state: "starting", pid, whenStarted: Promise.withResolvers<void>() });
       for (const network of container.attached) plug(container, network);
     },
@@ -197,6 +201,10 @@ export function createFakeRuntime() {
     setUnreadable(unreadable: boolean): void {
       isUnreadable = unreadable;
     },
+    /** No container holds a connection from this port: whoever speaks from there borrowed the address. */
+    spoof: (port: number): void => void spoofedPorts.add(port),
+    /** Puts a container's process into a place in the cgroup2 tree. */
+    setCgroup: (name: string, path: string): void => void cgroups.set(containerOf(name).pid, path),
     /** The calls since the last look, as `inspectContainer ID`. */
     takeCalls: (): readonly string[] => calls.splice(0),
   };
@@ -216,6 +224,12 @@ export function createFakeRuntime() {
   const processTable: ProcessTable = {
     startTime: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.startTime),
     ownedAddresses: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.addresses),
+    holdsConnection(pid, connections) {
+      if (isUnreadable) return UNREADABLE;
+      return processes.has(pid) ? connections.some(({ from }) => !spoofedPorts.has(from.port)) : undefined;
+    },
+    interfaceIndexes: (pid) => (isUnreadable ? UNREADABLE : processes.has(pid) ? [pid] : undefined),
+    cgroup: (pid) => (isUnreadable ? UNREADABLE : cgroups.get(pid)),
   };
 
   host.createNetwork("bridge", ["172.17.0.0/16"]);

@@ -1,6 +1,8 @@
 import { onTestFinished } from "vitest";
 import type { ImdsgateEvent } from "../../src/events.ts";
-import { createIdentity } from "../../src/identity/attestor.ts";
+import { createIdentity, type IdentityParts } from "../../src/identity/attestor.ts";
+import type { Source } from "../../src/identity/source.ts";
+import { UNGUARDED } from "../../src/identity/source-guard.ts";
 import type { Attestation, AttestManner, StaticWorkload } from "../../src/identity/workload.ts";
 import type { FakeRuntime } from "./fake-runtime.ts";
 import { handMovedClock } from "./hand-moved-clock.ts";
@@ -16,12 +18,32 @@ export const DOUBLED: Attestation = { kind: "unknown", reason: "doubled" };
 export const SILENT: Attestation = { kind: "unknown", reason: "runtime-silent" };
 export const STARTING: Attestation = { kind: "starting" };
 
+/** A connection from `address`, as a redirect brings it to the gateway. */
+export function from(address: string, port = 40_000): Source {
+  return { address, port, local: { host: address.includes(":") ? "fd88::1" : "172.17.0.1", port: 18_169 }, acceptedAt: 0 };
+}
+
+/** What the identity room is given besides: no guard, no cgroups, and every workload has something of its own. */
+export const PLAIN_IDENTITY: Pick<IdentityParts, "guard" | "socketCgroup" | "isAlike"> = {
+  guard: UNGUARDED,
+  socketCgroup: async () => undefined,
+  isAlike: () => false,
+};
+
 /** The identity room on a fake runtime, with a clock that the test moves; it ends with the test. */
-export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWorkload[] = []) {
+export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWorkload[] = [], given: Partial<typeof PLAIN_IDENTITY> = {}) {
   const clock = handMovedClock();
   const events: ImdsgateEvent[] = [];
   const { runtime, processTable } = fake;
-  const identity = createIdentity({ runtime, processTable, clock, staticWorkloads, emit: (event) => void events.push(event) });
+  const identity = createIdentity({
+    ...PLAIN_IDENTITY,
+    ...given,
+    runtime,
+    processTable,
+    clock,
+    staticWorkloads,
+    emit: (event) => void events.push(event),
+  });
   const end = new AbortController();
   onTestFinished(() => end.abort());
   /** Moves the clock, and lets everything happen that falls due on the way. */
@@ -59,7 +81,7 @@ export function identityOn(fake: FakeRuntime, staticWorkloads: readonly StaticWo
     paced,
     /** The name of who speaks from `address`, or why there is none. */
     async who(address: string, manner: AttestManner = "now") {
-      return nameOf(await paced(identity.attest(address, manner)));
+      return nameOf(await paced(identity.attest(from(address), manner)));
     },
     /** What is attested at once, without any time passing; undefined when it waits. */
     async settled(attesting: Promise<Attestation>) {

@@ -51,4 +51,5 @@ until docker version >/dev/null 2>&1; do
   sleep 0.05
 done
 echo "docker host ready"
+sleep infinity & # the host outlives a dockerd that a test kills
 wait # bash as PID 1 also reaps what containers leave behind
