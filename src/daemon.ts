@@ -18,16 +18,17 @@ import { createLimits } from "./gateway/limits.ts";
 import { passThrough } from "./gateway/pass-through.ts";
 import { createSelfCheck } from "./gateway/self-check.ts";
 import { createGateway } from "./gateway/server.ts";
+import { createHostRules, type HostRules } from "./host-rules.ts";
 import { createIdentity } from "./identity/attestor.ts";
+import { socketCgroup } from "./identity/socket-cgroup.ts";
 import type { Source } from "./identity/source.ts";
-import { UNGUARDED } from "./identity/source-guard.ts";
+import type { SourceGuard } from "./identity/source-guard.ts";
 import type { Workload } from "./identity/workload.ts";
 import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
 import { decide, isSameDecision, type Policy, requiresImdsv2 } from "./policy/decide.ts";
-import { externalRedirect } from "./rules/external.ts";
-import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
-import { createRules } from "./rules/rules.ts";
+import { keepsHostRole } from "./policy/host-role.ts";
+import { externalRedirect, watchExternalRedirect } from "./rules/external.ts";
 import type { World } from "./world.ts";
 
 /** The closed part guards the gateway's port; while a free one is not chosen yet, it guards one that nobody serves. */
@@ -59,7 +60,10 @@ export interface Daemon {
 export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
   const running = new AsyncDisposableStack();
   const ending = new AbortController();
-  const rooms = buildRooms(config, world, emit, ending.signal);
+  let hostRules: HostRules | undefined;
+  const guard: SourceGuard = { heldSince: (id, address) => hostRules?.heldSince(id, address) };
+  const rooms = buildRooms({ config, world, emit, guard, ending: ending.signal });
+  rooms.identity.onContainers((containers) => hostRules?.note(containers));
   let started: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
@@ -69,10 +73,11 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   async function startRooms(): Promise<void> {
     emit({ kind: "starting", version, upstream: endpointText(config.upstream), runtime: config.runtime });
     for (const message of config.warnings) emit({ kind: "config-warning", message });
-    const rules = await chooseRules(config, world, emit);
-    backend = rules?.backend ?? config.rules;
-    await rules?.apply("closed", config.listen[0]?.port || DISCARD_PORT);
+    hostRules = await createHostRules(config, world, emit);
+    backend = hostRules?.backend ?? config.rules;
+    await hostRules?.apply("closed", config.listen[0]?.port || DISCARD_PORT);
     if (ending.signal.aborted) return;
+    keepRunning(running, async (signal) => hostRules?.run(signal));
 
     running.defer(rooms.prefetch.stop);
     keepRunning(running, (signal) => rooms.identity.run(signal));
@@ -85,10 +90,11 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
     if (ending.signal.aborted) return;
 
     const gatewayPort = listening[0]?.port ?? 0;
-    await rules?.apply("all", gatewayPort);
-    keepRunning(running, async (signal) => rules?.keep(signal));
+    await hostRules?.apply("all", gatewayPort);
     const redirect = { run: world.runCommand, clock: world.clock, gatewayPort };
-    if (config.rules === "external") await externalRedirect(redirect, () => emit(WAITING_FOR_RULES), ending.signal);
+    if (config.rules !== "external") return;
+    await externalRedirect(redirect, () => emit(WAITING_FOR_RULES), ending.signal);
+    keepRunning(running, (signal) => watchExternalRedirect(redirect, emit, signal));
   }
 
   /** Rejects if the upstream turns out to be this gateway; a slow upstream is not waited for, but still fails the run. */
@@ -112,7 +118,15 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   };
 }
 
-function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSignal) {
+interface RoomParts {
+  readonly config: Config;
+  readonly world: World;
+  readonly emit: Emit;
+  readonly guard: SourceGuard;
+  readonly ending: AbortSignal;
+}
+
+function buildRooms({ config, world, emit, guard, ending }: RoomParts) {
   const { clock, random } = world;
   const sts = withRefusalsTold(world.sts, { clock, emit, ending });
   const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
@@ -123,16 +137,11 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
   const mint = createMint({ sts, base, hostFacts: hostFacts.current, clock, emit });
   const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random, emit });
   const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
-
+  const isAlike = (one: Workload, other: Workload) => isSameDecision(decideNow(one), decideNow(other));
+  const { runtime, processTable, runCommand } = world;
   const identity = createIdentity({
-    runtime: world.runtime,
-    processTable: world.processTable,
-    clock,
-    staticWorkloads: config.workloads,
-    guard: UNGUARDED,
-    socketCgroup: async () => undefined,
-    isAlike: (one, other) => isSameDecision(decideNow(one), decideNow(other)),
-    emit,
+    ...{ runtime, processTable, clock, staticWorkloads: config.workloads, guard, isAlike, emit },
+    socketCgroup: (source) => socketCgroup(runCommand, source),
   });
   const prefetch = createPrefetch({ clock, decide: decideNow, leases });
   identity.onWorkload(prefetch.seen);
@@ -146,7 +155,10 @@ function buildRooms(config: Config, world: World, emit: Emit, ending: AbortSigna
     isAskedOfAnyone: policy.requireImdsv2 || policy.bindings.some(({ requireImdsv2 }) => requireImdsv2 === true),
     isAskedOf: (workload: Workload | undefined) => requiresImdsv2(workload, policy),
   };
-  const rooms = { clock, identity, decide: decideNow, leases, tokens, forward, deniedPaths, unknown, unbound, imdsv2 };
+  const rooms: Rooms = {
+    ...{ clock, identity, decide: decideNow, leases, tokens, forward, deniedPaths, unknown, unbound, imdsv2 },
+    keepsHostRole: (workload) => keepsHostRole(workload, config.hostRoles),
+  };
   const selfCheck = createSelfCheck(random);
   const answerOne: ConnectionContext["answer"] = async (request) => {
     if (selfCheck.isOwn(request.head.fields)) return OWN_QUESTION;
@@ -177,39 +189,6 @@ function upstreamIsSelf(upstream: Endpoint): ImdsgateError {
 /** Whether a role of the host's own account is meant somewhere: only then must the account be known. */
 function hasBareRole({ bindings, defaultRole }: Policy): boolean {
   return [...bindings.map(({ role }) => role), defaultRole].some((role) => role?.kind === "name");
-}
-
-/** The rules of this host, each step of them told; undefined where imdsgate puts none in. */
-async function chooseRules({ rules: wish, interfaces }: Config, world: World, emit: Emit): Promise<StartRules | undefined> {
-  if (wish === "none" || wish === "external") return undefined;
-  const rules = await createRules(world.runCommand, wish, interfaces);
-  emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
-  return {
-    backend: rules.backend,
-    async apply(parts, gatewayPort) {
-      const oldFlows = await rules.apply(parts, gatewayPort);
-      emit({ kind: "rules-applied", backend: rules.backend, parts });
-      if (parts === "closed") return;
-      if (oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
-      for (const refusal of await listForeignRefusals(world.runCommand)) emit(refusalNote(refusal));
-    },
-    keep: (signal) => rules.keep({ follow: world.followCommand, clock: world.clock, emit }, signal),
-  };
-}
-
-interface StartRules {
-  readonly backend: string;
-  apply(parts: "closed" | "all", gatewayPort: number): Promise<void>;
-  keep(signal: AbortSignal): Promise<void>;
-}
-
-const OLD_FLOWS_LINGER: ImdsgateEvent = {
-  kind: "rules-note",
-  message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
-};
-
-function refusalNote({ chain, help }: ForeignRefusal): ImdsgateEvent {
-  return { kind: "rules-note", message: `the nftables chain ${chain} refuses redirected requests; this lets them in: ${help.join("; ")}` };
 }
 
 /** Runs `work` in the background until the stack is disposed of, and waits for its end then. */

@@ -20,10 +20,17 @@ export type ImdsgateEvent =
   /** They are changed again and again: for `backOffMs` containers have no metadata at all. */
   | { readonly kind: "rules-flapping"; readonly backend: string; readonly found: string; readonly backOffMs: number }
   | { readonly kind: "rules-unkept"; readonly backend: string; readonly message: string }
+  /** Somebody asked for it: the rules are no longer kept, until the next start. */
+  | { readonly kind: "rules-released"; readonly backend: string }
+  /** How containers with the host's network are caught: `window` is how long one that starts can reach the real IMDS. */
+  | { readonly kind: "host-network"; readonly window: "none" | "short" | "uncovered"; readonly reason: string }
+  /** Containers (short ids) that the bridge guard cannot hold to their addresses, since their place on a bridge is not certain. */
+  | { readonly kind: "guard-gap"; readonly containers: readonly string[] }
   | { readonly kind: "host-facts"; readonly region: string; readonly account: string | undefined }
   | { readonly kind: "host-facts-missing"; readonly missing: "region" | "account"; readonly message: string }
   | { readonly kind: "runtime-connected"; readonly runtime: string; readonly workloads: number }
   | { readonly kind: "runtime-disconnected"; readonly runtime: string; readonly message: string }
+  | { readonly kind: "runtime-note"; readonly runtime: string; readonly message: string }
   | { readonly kind: "runtime-slow"; readonly runtime: string; readonly address: string; readonly waitedMs: number }
   | { readonly kind: "workload-seen"; readonly workload: WorkloadFacts }
   | { readonly kind: "workload-gone"; readonly workload: WorkloadFacts }
@@ -35,6 +42,8 @@ export type ImdsgateEvent =
         /** What the operator has to know besides, as a sentence. */
         readonly detail?: string;
       })
+  /** A container that keeps this host's role was answered by the real IMDS with what is the host's own. */
+  | ({ readonly kind: "host-role"; readonly workload: WorkloadFacts | undefined; readonly outcome: "relayed" | "cut" } & RequestFacts)
   | ({ readonly kind: "serve"; readonly workload: WorkloadFacts | undefined } & RequestFacts)
   | ({ readonly kind: "relay"; readonly workload: WorkloadFacts | undefined; readonly outcome: "relayed" | "cut" } & RequestFacts)
   | ({ readonly kind: "sts-call" } & StsCallFacts)

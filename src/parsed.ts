@@ -6,7 +6,7 @@ export type Parsed<T> = { readonly value: T } | Problem;
 export interface Problem {
   /** What is wrong, without naming the flag: `"ftp:x" is no selector`. */
   readonly problem: string;
-  /** What would be right, in a phrase: `name:, image:, label:K=V, ip:CIDR or compose:PROJECT/SERVICE`. */
+  /** What would be right, in a phrase: `name:, image:, label:K=V … or ip:CIDR`. */
   readonly allowed: string;
   readonly example: string;
 }

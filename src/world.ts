@@ -9,6 +9,8 @@ import type { OperatorCredentials } from "./credentials/load-base-credentials.ts
 import { sdkCredentials } from "./credentials/operator-credentials.ts";
 import { awsSts } from "./credentials/sts.ts";
 import { dockerRuntime } from "./identity/docker.ts";
+import type { DockerEndpoint } from "./identity/docker-endpoint.ts";
+import { podmanRuntime } from "./identity/podman.ts";
 import { type ProcessTable, procProcessTable } from "./identity/process-table.ts";
 import type { ContainerRuntime } from "./identity/runtime.ts";
 import { type FollowCommand, followCommand, type RunCommand, runCommand } from "./run-command.ts";
@@ -41,8 +43,12 @@ export function createWorld(config: Config): World {
     followCommand,
     connect: ({ host, port }) => net.connect({ host, port, allowHalfOpen: true, noDelay: true }),
     processTable: procProcessTable(config.procRoot),
-    runtime: config.runtime === "docker" ? dockerRuntime(config.dockerSocket, systemClock) : undefined,
+    runtime: config.docker && runtimeAt(config.docker, config.runtime),
     sts: awsSts(config.stsEndpoint),
     operatorCredentials: sdkCredentials(config.upstream, config.region),
   };
+}
+
+function runtimeAt(docker: DockerEndpoint, runtime: Config["runtime"]): ContainerRuntime {
+  return runtime === "podman" ? podmanRuntime(docker, systemClock) : dockerRuntime(docker, systemClock);
 }

@@ -9,7 +9,7 @@ wins over the variable, the variable over the file. A list replaces, it never ad
 value a line. An unknown flag or key is an error, exit code 2.
 
 AWS's own variables hold too: \`AWS_REGION\`, \`AWS_DEFAULT_REGION\`, \`AWS_ENDPOINT_URL_STS\`, \`AWS_ENDPOINT_URL\`, \`AWS_PROFILE\` and
-keys, and Docker's \`DOCKER_HOST\` with a unix socket.
+keys; and Docker's \`DOCKER_HOST\`, with \`DOCKER_TLS_VERIFY\` and \`DOCKER_CERT_PATH\` for a \`tcp://\` one.
 `;
 
 /** What a binding of the file may say of its sessions. */

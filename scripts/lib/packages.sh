@@ -34,3 +34,8 @@ ensure_packages() {
     say "not on this machine; type: sudo apt-get install -y --no-install-recommends ${missing[*]}"
   fi
 }
+
+# ensure_netavark: what gives Podman's containers their networks; Debian's Podman only recommends it, and it is no program of PATH
+ensure_netavark() {
+  [ -x /usr/lib/podman/netavark ] || [ -x /usr/libexec/podman/netavark ] || install_packages netavark || say "could not install netavark"
+}

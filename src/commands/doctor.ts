@@ -38,8 +38,14 @@ function buildDoctor(yargs: Argv): Argv<DoctorArguments> {
     .option("json", { type: "boolean", default: false, describe: "One JSON document" })
     .option("rules", text("BACKEND: auto, nftables, iptables, external or none, as imdsgate run is given it [default: auto]"))
     .option("interface", { ...text("GLOB: as imdsgate run is given it. Repeatable"), array: true })
-    .option("runtime", text("NAME: docker or none [default: docker]"))
-    .option("docker-socket", text("PATH: the Docker daemon's unix socket [default: /var/run/docker.sock, or DOCKER_HOST]"))
+    .option("runtime", text("NAME: docker, podman or none [default: docker]"))
+    .option(
+      "docker-socket",
+      text(
+        "PATH: the unix socket of Docker, or of Podman [default: /var/run/docker.sock, or DOCKER_HOST; with --runtime podman /run/podman/podman.sock]",
+      ),
+    )
+    .option("host-role", { ...text("SELECTOR: as imdsgate run is given it. Repeatable"), array: true })
     .option("proc-root", text("DIR: where the host's /proc is [default: /proc]"))
     .option("config", text("The file that imdsgate run is given"))
     .example("sudo $0 doctor", "everything; without root the kernel's rules can not be seen")

@@ -1,18 +1,22 @@
 import type { Argv } from "yargs";
-import { type Clock, sleep, systemClock } from "../clock.ts";
+import { systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config/config.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
-import { differenceLine } from "../rules/rule-differences.ts";
+import { cgroupTree } from "../rules/cgroup-tree.ts";
+import { hostNetworkPlan } from "../rules/follow-host-network.ts";
+import { differenceLine, type RuleDifference } from "../rules/rule-differences.ts";
 import { chainInWords } from "../rules/rule-words.ts";
-import { createRules, findRedirectPort, type Rules, removeAllRules } from "../rules/rules.ts";
+import { createRules, type Rules } from "../rules/rules.ts";
 import { type RunCommand, runCommand } from "../run-command.ts";
 import type { Command, CommandIo } from "./command.ts";
+import { removeRules } from "./rules-removal.ts";
 
 /** What `rules` is told on the command line; the settings among it go the way of `run`'s. */
 export interface RulesArguments {
   readonly action: "show" | "check" | "diff" | "apply" | "remove";
   readonly all: boolean;
   readonly "dry-run"?: boolean;
+  readonly "stop-keeper"?: boolean;
   readonly [flag: string]: unknown;
 }
 
@@ -35,6 +39,12 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     })
     .option("all", { type: "boolean", default: false, describe: "The redirect to the gateway too, not the closed part alone" })
     .option("dry-run", { type: "boolean", default: false, describe: "apply: print what would be loaded, and change nothing" })
+    .option("stop-keeper", {
+      type: "boolean",
+      default: false,
+      describe:
+        "remove: a gateway that runs lets go of the rules first, and serves on. It keeps rules again once it is started anew, not after an apply by hand",
+    })
     .option("rules", { type: "string", requiresArg: true, describe: "BACKEND: auto, nftables or iptables [default: auto]" })
     .option("interface", {
       type: "string",
@@ -52,14 +62,16 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     .example("$0 rules show --all", "what imdsgate run would load here")
     .example("sudo $0 rules apply", "no metadata for any container until imdsgate runs; good before Docker starts")
     .example("sudo $0 rules check --all", "is everything in the kernel as imdsgate run put it there?")
-    .example("sudo $0 rules remove", "containers see the real metadata service again, and this host's role with it");
+    .example("sudo $0 rules remove", "containers see the real metadata service again, and this host's role with it")
+    .example("sudo $0 rules remove --stop-keeper", "the same while a gateway runs, which would put them back");
 }
 
 /** Does one action and gives the exit code. Throws CONFIG_INVALID and the RULES_* codes. */
 export async function runRules(args: RulesArguments, io: CommandIo, run: RunCommand = runCommand, clock = systemClock): Promise<number> {
-  if (args.action === "remove") return removeRules(io, run, clock);
-  // No listener is opened here, so none can be unprotected.
-  const config = parseConfig({ flags: { ...args, "listen-unprotected": true }, environment: io.environment });
+  if (args["stop-keeper"] === true && args.action !== "remove") throw stopKeeperMisplaced(args.action);
+  if (args.action === "remove") return removeRules(args["stop-keeper"] === true, { io, run, clock });
+  // No listener is opened here, so none can be unprotected; and no container is asked about.
+  const config = parseConfig({ flags: { ...args, "listen-unprotected": true, runtime: "none" }, environment: io.environment });
   const rules = await createRules(run, wishFrom(config), config.interfaces);
   io.err(`${rules.backend}: ${rules.reason}\n`);
   const wanted = { parts: args.all ? "all" : "closed", gatewayPort: portFrom(config) } as const;
@@ -95,7 +107,7 @@ async function standingOrUndefined(rules: Rules): Promise<Awaited<ReturnType<Rul
 /** A redirect that stands is held against all that belongs to it. */
 async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, action: "check" | "diff"): Promise<number> {
   const compared = parts === "all" || (await rules.redirectPort()) !== undefined ? "all" : "closed";
-  const differences = await rules.differences(compared, gatewayPort);
+  const differences = await leastDifferences(rules, compared, gatewayPort);
   const what = compared === "all" ? `all rules, for a gateway at port ${gatewayPort}` : "the closed part alone (--all: the redirect too)";
   if (differences.length === 0) {
     io.out(`The kernel holds exactly what is wanted: ${what}.\n`);
@@ -105,6 +117,17 @@ async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Co
   const repair = compared === "all" ? "imdsgate rules apply --all" : "imdsgate rules apply";
   io.err(`The kernel differs in ${differences.length} from what is wanted: ${what}. Repair: ${repair}\n`);
   return action === "check" ? 1 : 0;
+}
+
+/** A gateway leads containers with the host's network to itself where it can; `rules apply`, and a gateway without a runtime, does not. */
+async function leastDifferences(rules: Rules, parts: Wanted["parts"], gatewayPort: number): Promise<readonly RuleDifference[]> {
+  await rules.capture(
+    hostNetworkPlan({ tree: cgroupTree(), own: undefined, parents: [], driver: () => undefined, containers: () => [] }).capture,
+  );
+  const withHostNetwork = await rules.differences(parts, gatewayPort);
+  await rules.capture(undefined);
+  const without = await rules.differences(parts, gatewayPort);
+  return without.length <= withHostNetwork.length ? without : withHostNetwork;
 }
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
@@ -136,25 +159,10 @@ async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Comm
   return 0;
 }
 
-/** Longer than a gateway that runs takes to put its rules back. */
-const KEPT_WITHIN_MS = 1_200;
-
-async function removeRules(io: CommandIo, run: RunCommand, clock: Clock): Promise<number> {
-  const hadRedirect = (await findRedirectPort(run)) !== undefined;
-  const removed = await removeAllRules(run);
-  if (hadRedirect) {
-    await sleep(clock, KEPT_WITHIN_MS, io.signal);
-    if ((await findRedirectPort(run)) !== undefined) throw keptByGateway();
-  }
-  const what = removed.length === 0 ? "There were no rules of imdsgate" : `The rules of imdsgate are gone (${removed.join(", ")})`;
-  io.out(`${what}: containers reach the real metadata service, and with it the role of this host.\n`);
-  return 0;
-}
-
-function keptByGateway(): ImdsgateError {
+function stopKeeperMisplaced(action: RulesArguments["action"]): ImdsgateError {
   return new ImdsgateError(
-    "RULES_FAILED",
-    "The rules were taken out, and a gateway that runs has put them back. Stop it first, then: imdsgate rules remove",
+    "CONFIG_INVALID",
+    `--stop-keeper belongs to remove, not to ${action}\n  example  imdsgate rules remove --stop-keeper`,
   );
 }
 

@@ -1,22 +1,15 @@
 import type { Endpoint } from "../address.ts";
 import { ImdsgateError } from "../errors.ts";
+import type { DockerEndpoint } from "../identity/docker-endpoint.ts";
 import type { StaticWorkload } from "../identity/workload.ts";
 import type { Policy } from "../policy/decide.ts";
 import { type DeniedPath, parseDeniedPath } from "../policy/denied-path.ts";
+import { type HostRole, parseHostRole } from "../policy/host-role.ts";
 import { durationWarning } from "../policy/session-limits.ts";
 import { readConfigFile } from "./config-file.ts";
 import { refuseContradictions } from "./contradictions.ts";
-import {
-  parseInterface,
-  parseListen,
-  parseProcRoot,
-  parseRate,
-  parseRegion,
-  parseSocket,
-  parseUpstream,
-  parseUrl,
-  parseWorkload,
-} from "./places.ts";
+import { dockerFrom, dockerWarnings, parseSocket, USUAL_SOCKETS } from "./docker-host.ts";
+import { parseInterface, parseListen, parseProcRoot, parseRate, parseRegion, parseUpstream, parseUrl, parseWorkload } from "./places.ts";
 import { policyFrom } from "./policy-settings.ts";
 import { choiceOf, listOf, matching, oneOf, orOf, switchOf, textOf } from "./read-settings.ts";
 import { gatherSettings, type Settings } from "./settings.ts";
@@ -27,6 +20,8 @@ export interface Config {
   readonly account: string | undefined;
   readonly region: string | undefined;
   readonly workloads: readonly StaticWorkload[];
+  /** Containers with the host's network that keep the host's role. */
+  readonly hostRoles: readonly HostRole[];
   /** All with the same port; 0 takes a free one. */
   readonly listen: readonly Endpoint[];
   /** The real IMDS: an address, a name, or the embedded one. */
@@ -34,9 +29,9 @@ export interface Config {
   readonly stsEndpoint: string | undefined;
   readonly rules: "auto" | "nftables" | "iptables" | "external" | "none";
   readonly interfaces: readonly string[];
-  readonly runtime: "docker" | "none";
-  /** Path of the Docker daemon's unix socket. */
-  readonly dockerSocket: string;
+  readonly runtime: "docker" | "podman" | "none";
+  /** Where Docker's API, or Podman's copy of it, is; undefined with `--runtime none`. */
+  readonly docker: DockerEndpoint | undefined;
   readonly deniedPaths: readonly DeniedPath[];
   readonly unknown: "metadata-only" | "deny";
   readonly unbound: "metadata-only" | "no-tokens";
@@ -60,18 +55,21 @@ export function parseConfig({ flags, environment }: ConfigInput): Config {
   const path = flags["config"] ?? environment["IMDSGATE_CONFIG"];
   const settings = gatherSettings({ flags, environment, file: path === undefined ? undefined : readConfigFile(String(path)) });
   const policy = policyFrom(settings);
+  const runtime = choiceOf(settings, "runtime", ["docker", "podman", "none"]);
+  const docker = runtime === "none" ? undefined : dockerAt(settings, environment, runtime);
   const config: Config = {
     policy,
     account: matching(settings, "account", /^\d{12}$/, "12 digits", "111122223333"),
     region: orOf(settings, "region", ["AWS_REGION", "AWS_DEFAULT_REGION"], environment, parseRegion),
     workloads: listOf(settings, "workload", parseWorkload),
+    hostRoles: listOf(settings, "host-role", parseHostRole),
     listen: listenFrom(settings),
     upstream: oneOf(settings, "upstream", parseUpstream) ?? { host: "169.254.169.254", port: 80 },
     stsEndpoint: orOf(settings, "sts-endpoint", ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"], environment, parseUrl),
     rules: choiceOf(settings, "rules", ["auto", "nftables", "iptables", "external", "none"]),
     interfaces: listOf(settings, "interface", parseInterface),
-    runtime: choiceOf(settings, "runtime", ["docker", "none"]),
-    dockerSocket: textOf(settings, "docker-socket") ?? parseSocket(environment["DOCKER_HOST"]),
+    runtime,
+    docker,
     deniedPaths: listOf(settings, "deny-path", parseDeniedPath),
     unknown: choiceOf(settings, "unknown", ["metadata-only", "deny"]),
     unbound: choiceOf(settings, "unbound", ["metadata-only", "no-tokens"]),
@@ -79,22 +77,24 @@ export function parseConfig({ flags, environment }: ConfigInput): Config {
     procRoot: oneOf(settings, "proc-root", parseProcRoot) ?? "/proc",
     logLevel: choiceOf(settings, "log-level", ["debug", "info", "warn", "error"], "info"),
     logFormat: choiceOf(settings, "log-format", ["auto", "json", "pretty"]),
-    warnings: warningsFor(policy, environment["DOCKER_HOST"]),
+    warnings: [...warningsFor(policy), ...(docker ? dockerWarnings(docker) : [])],
   };
   refuseContradictions(config, switchOf(settings, "listen-unprotected"));
   return config;
 }
 
-function warningsFor({ durationSeconds, bindings }: Policy, dockerHost: string | undefined): readonly string[] {
-  const isOtherHost = dockerHost !== undefined && dockerHost !== "" && !dockerHost.startsWith("unix:///");
+/** The flag wins over DOCKER_HOST, which then is not even looked at. */
+function dockerAt(settings: Settings, environment: ConfigInput["environment"], runtime: "docker" | "podman"): DockerEndpoint {
+  if (textOf(settings, "docker-socket") === undefined) return dockerFrom(environment, USUAL_SOCKETS[runtime]);
+  return { kind: "unix", path: oneOf(settings, "docker-socket", parseSocket) ?? USUAL_SOCKETS[runtime] };
+}
+
+function warningsFor({ durationSeconds, bindings }: Policy): readonly string[] {
   const durations = bindings.map(({ session, text }) => [`duration of ${text}`, session.durationSeconds] as const);
-  return [
-    ...[["--duration", durationSeconds] as const, ...durations].flatMap(([origin, seconds]) => {
-      const warning = seconds === undefined ? undefined : durationWarning(seconds);
-      return warning === undefined ? [] : [`${origin}: ${warning}`];
-    }),
-    ...(isOtherHost ? ["DOCKER_HOST names no unix socket of this host, so it is not used: see --docker-socket"] : []),
-  ];
+  return [["--duration", durationSeconds] as const, ...durations].flatMap(([origin, seconds]) => {
+    const warning = seconds === undefined ? undefined : durationWarning(seconds);
+    return warning === undefined ? [] : [`${origin}: ${warning}`];
+  });
 }
 
 function listenFrom(settings: Settings): readonly Endpoint[] {

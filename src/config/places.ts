@@ -93,11 +93,6 @@ export function parseWorkload(text: string): Parsed<StaticWorkload> {
   };
 }
 
-/** The Docker daemon's socket that DOCKER_HOST names, else the usual one. */
-export function parseSocket(dockerHost: string | undefined): string {
-  return /^unix:\/\/(\/.+)$/.exec(dockerHost ?? "")?.[1] ?? "/var/run/docker.sock";
-}
-
 /** Whether `host` can be reached from this machine alone. */
 export function isLoopback(host: string): boolean {
   return host === "::1" || isInBlock(host, "127.0.0.0/8");

@@ -16,7 +16,10 @@ export interface HostState {
   /** 0 off, 1 strict, 2 loose. */
   readonly reversePath: number | undefined;
   readonly hasIpv6: boolean;
-  readonly cgroups: "v1" | "v2" | "hybrid" | undefined;
+  /** What would hold containers to their own addresses, or why nothing can. */
+  readonly guard: { readonly tool: string } | { readonly problem: string };
+  /** How containers with the host's network are caught. */
+  readonly hostNetwork: { readonly window: "none" | "short" | "uncovered"; readonly reason: string };
   readonly canReadProcesses: boolean;
   readonly runtime: RuntimeState;
 }
@@ -25,7 +28,20 @@ export interface HostState {
 export type RuntimeState =
   | { readonly kind: "none" }
   | { readonly kind: "silent"; readonly problem: string }
-  | { readonly kind: "answers"; readonly name: string; readonly containers: number; readonly networks: readonly UncoveredNetwork[] };
+  | {
+      readonly kind: "answers";
+      readonly name: string;
+      readonly containers: number;
+      readonly networks: readonly UncoveredNetwork[];
+      readonly onHostNetwork: readonly HostNetworkContainer[];
+    };
+
+/** A container with the host's network. */
+interface HostNetworkContainer {
+  readonly name: string;
+  /** Whether `--host-role` lets it keep the host's role. */
+  readonly keepsHostRole: boolean;
+}
 
 /** A network whose packets never pass this host's rules, and who is on it. */
 export interface UncoveredNetwork {
@@ -52,6 +68,7 @@ export function findingsOf(host: HostState): readonly Finding[] {
     redirectFinding(host),
     ...foreignFindings(host),
     conntrackFinding(host),
+    guardFinding(host),
     ok("BRIDGE_FILTER", bridgeFilterText(host)),
     ok("REVERSE_PATH", reversePathText(host)),
     ok("IPV6", host.hasIpv6 ? "on; fd00:ec2::254 is redirected as well" : "off on this host"),
@@ -100,6 +117,15 @@ function conntrackFinding({ hasConntrackTool }: HostState): Finding {
   return warn("CONNTRACK", "connections that are older than the rules linger until they time out", ['install the package "conntrack"']);
 }
 
+function guardFinding({ guard }: HostState): Finding {
+  if ("tool" in guard) return ok("GUARD", `${guard.tool} holds containers to their own addresses on the bridges`);
+  return warn(
+    "GUARD",
+    `${guard.problem} Each connection is proven by the socket of its container instead, which costs about a millisecond`,
+    ["a neighbour with NET_RAW can still read along by poisoned ARP: start containers with --cap-drop NET_RAW"],
+  );
+}
+
 function bridgeFilterText({ bridgeFilter }: HostState): string {
   if (bridgeFilter === undefined) return "the module br_netfilter is not loaded; the redirect does not need it";
   return bridgeFilter ? "on: iptables sees what passes a bridge; the redirect works either way" : "off; the redirect does not need it";
@@ -140,10 +166,29 @@ function uncoveredFindings({ runtime }: HostState): readonly Finding[] {
   );
 }
 
-function hostNetworkFinding({ cgroups }: HostState): Finding {
-  return warn("HOST_NETWORK", `containers with --network host have this host's address and role (cgroups: ${cgroups ?? "unknown"})`, [
-    "give them a network of their own",
-  ]);
+const HOST_NETWORK = {
+  none: "is led to the gateway from its first packet on",
+  short: "is led to the gateway a moment after it starts, and reaches the real metadata service until then",
+  uncovered: "reaches the real metadata service, and this host's role",
+} as const;
+
+function hostNetworkFinding({ hostNetwork: { window, reason }, runtime }: HostState): Finding {
+  const found = runtime.kind === "answers" ? runtime.onHostNetwork : [];
+  const named = (keeps: boolean) => found.filter(({ keepsHostRole }) => keepsHostRole === keeps).map(({ name }) => name);
+  const [keeping, losing] = [named(true), named(false)];
+  const here = [
+    ...(losing.length === 0 ? [] : [`without the host's role once imdsgate runs: ${losing.join(", ")}`]),
+    ...(keeping.length === 0 ? [] : [`with the host's role by --host-role: ${keeping.join(", ")}`]),
+  ];
+  const detail = [`a container with --network host ${HOST_NETWORK[window]}: ${reason.replace(/\.$/, "")}`, ...here].join("; ");
+  const fix = [
+    ...(window === "none"
+      ? []
+      : ["give such containers a network of their own, or Docker's daemon the cgroupfs driver or a cgroup-parent"]),
+    ...losing.map((name) => `--host-role name:${name}   where it must keep the host's role`),
+  ];
+  if (window === "none" && losing.length === 0) return ok("HOST_NETWORK", detail);
+  return window === "uncovered" && found.length > 0 ? fail("HOST_NETWORK", detail, fix) : warn("HOST_NETWORK", detail, fix);
 }
 
 function ok(code: string, detail: string): Finding {

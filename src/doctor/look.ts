@@ -5,7 +5,12 @@ import type { Config } from "../config/config.ts";
 import { withDeadline } from "../deadline.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { ContainerRuntime } from "../identity/runtime.ts";
+import { keepsHostRole } from "../policy/host-role.ts";
+import { cgroupTree } from "../rules/cgroup-tree.ts";
+import { hostNetworkPlan } from "../rules/follow-host-network.ts";
 import { listForeignRefusals } from "../rules/foreign-refusals.ts";
+import { probeGuard } from "../rules/guard.ts";
+import { probeHostNetwork } from "../rules/host-network-probe.ts";
 import { probeRules } from "../rules/probe.ts";
 import { createRules } from "../rules/rules.ts";
 import type { RunCommand } from "../run-command.ts";
@@ -28,14 +33,13 @@ const PAST_THE_HOST = ["macvlan", "ipvlan"];
 /** Looks at this host as `config` would have it run. It changes nothing and never rejects. */
 export async function lookAtHost(config: Config, parts: LookParts): Promise<HostState> {
   const { run } = parts;
-  const [probe, chosen, foreignRefusals, conntrack, ipv6, cgroups, runtime] = await Promise.all([
+  const [probe, chosen, foreignRefusals, conntrack, ipv6, runtime] = await Promise.all([
     probeRules(run),
     chooseRules(config, run),
     listForeignRefusals(run),
     run("conntrack", ["--version"]),
     exists("/proc/net/if_inet6"),
-    cgroupsOf(),
-    askRuntime(parts),
+    askRuntime(config, parts),
   ]);
   return {
     node: parts.node,
@@ -47,7 +51,8 @@ export async function lookAtHost(config: Config, parts: LookParts): Promise<Host
     bridgeFilter: flagOf(await readNumber("/proc/sys/net/bridge/bridge-nf-call-iptables")),
     reversePath: await readNumber("/proc/sys/net/ipv4/conf/all/rp_filter"),
     hasIpv6: ipv6,
-    cgroups,
+    guard: chosen.guard,
+    hostNetwork: chosen.hostNetwork,
     canReadProcesses: await exists(join(config.procRoot, "1/net/fib_trie")),
     runtime,
   };
@@ -56,22 +61,37 @@ export async function lookAtHost(config: Config, parts: LookParts): Promise<Host
 async function chooseRules(
   { rules, interfaces }: Config,
   run: RunCommand,
-): Promise<{ readonly backend: HostState["backend"]; readonly redirectPort: number | undefined }> {
+): Promise<Pick<HostState, "backend" | "redirectPort" | "guard" | "hostNetwork">> {
   try {
     const chosen = await createRules(run, rules === "none" || rules === "external" ? "auto" : rules, interfaces);
-    return { backend: { name: chosen.backend, reason: chosen.reason }, redirectPort: await chosen.redirectPort() };
+    const [guard, { problem }] = await Promise.all([probeGuard(run, chosen.backend), probeHostNetwork(run, chosen)]);
+    return {
+      backend: { name: chosen.backend, reason: chosen.reason },
+      redirectPort: await chosen.redirectPort(),
+      guard: "guard" in guard ? { tool: guard.guard.tool } : guard,
+      hostNetwork: problem === undefined ? planHere() : { window: "uncovered", reason: problem },
+    };
   } catch (error) {
-    return { backend: { problem: messageOf(error) }, redirectPort: undefined };
+    const problem = messageOf(error);
+    const guard = { problem: "There is nothing to put a bridge guard in with." };
+    return { backend: { problem }, redirectPort: undefined, guard, hostNetwork: { window: "uncovered", reason: problem } };
   }
 }
 
-async function askRuntime({ runtime, clock, signal }: LookParts): Promise<RuntimeState> {
+function planHere(): HostState["hostNetwork"] {
+  const nobody = { driver: () => undefined, containers: () => [], own: undefined, parents: [] };
+  const { window, reason } = hostNetworkPlan({ ...nobody, tree: cgroupTree() });
+  return { window, reason };
+}
+
+async function askRuntime({ hostRoles }: Config, { runtime, clock, signal }: LookParts): Promise<RuntimeState> {
   if (runtime === undefined) return { kind: "none" };
   const late = () => new ImdsgateError("RUNTIME_UNAVAILABLE", `${runtime.name} did not answer within ${RUNTIME_MS / 1_000} s`);
   try {
     return await withDeadline({ clock, ms: RUNTIME_MS, signal, late }, async (ended): Promise<RuntimeState> => {
       const [containers, networks] = await Promise.all([runtime.listContainers(ended), runtime.listNetworks(ended)]);
       const inspected = await Promise.all(networks.map(({ id }) => runtime.inspectNetwork(id, ended)));
+      const known = await Promise.all(containers.map((id) => runtime.inspectContainer(id, ended)));
       return {
         kind: "answers",
         name: runtime.name,
@@ -80,17 +100,15 @@ async function askRuntime({ runtime, clock, signal }: LookParts): Promise<Runtim
           const isPast = network !== undefined && PAST_THE_HOST.includes(network.driver) && network.endpoints.size > 0;
           return isPast ? [{ name: network.name, driver: network.driver, containers: network.endpoints.size }] : [];
         }),
+        onHostNetwork: known.flatMap((container) => {
+          if (container?.networkMode !== "host") return [];
+          return [{ name: container.name, keepsHostRole: keepsHostRole(container, hostRoles) }];
+        }),
       };
     });
   } catch (error) {
     return { kind: "silent", problem: messageOf(error) };
   }
-}
-
-async function cgroupsOf(): Promise<HostState["cgroups"]> {
-  if (await exists("/sys/fs/cgroup/cgroup.controllers")) return "v2";
-  if (await exists("/sys/fs/cgroup/unified/cgroup.procs")) return "hybrid";
-  return (await exists("/sys/fs/cgroup")) ? "v1" : undefined;
 }
 
 async function readNumber(path: string): Promise<number | undefined> {

@@ -33,6 +33,8 @@ export interface Rooms {
   readonly identity: Attestor;
   /** What the operator allows `workload`, with the host facts of this moment. */
   readonly decide: (workload: Workload) => Decision;
+  /** Whether the operator lets a container with this host's network keep this host's role. */
+  readonly keepsHostRole: (workload: Workload) => boolean;
   readonly leases: Leases;
   readonly tokens: ImdsTokens;
   /** Sends the request to the real IMDS; undefined when it does not answer. */
@@ -106,7 +108,8 @@ async function answerFromUpstream(request: ImdsRequest, target: PassThrough, roo
   if (!exchange) return cut("upstream-unavailable");
 
   const workload = speaker?.kind === "known" ? speaker.workload : undefined;
-  const edit = listingEditFor(target.segments, rooms.deniedPaths, hasIamTree(workload, target, rooms));
+  const hasTree = hasIamTree(workload, target, rooms) || isHostsOwn(speaker, rooms);
+  const edit = listingEditFor(target.segments, rooms.deniedPaths, hasTree);
   if (!edit) return { body: { kind: "stream", exchange }, workload, told: { kind: "relay" } };
   return { body: await editedListing(exchange, request.head.method, edit), workload, told: { kind: "relay" } };
 }
@@ -118,7 +121,7 @@ function refusalOfSpeaker(request: ImdsRequest, target: PassThrough, rooms: Room
   if (speaker.kind === "unknown" && rooms.unknown === "deny") {
     return isToken ? cut("unknown-source") : refuse(request, rooms, 404, "unknown-source");
   }
-  const hasRole = speaker.kind === "known" && givesRole(rooms.decide(speaker.workload));
+  const hasRole = speaker.kind === "known" && (givesRole(rooms.decide(speaker.workload)) || isHostsOwn(speaker, rooms));
   return isToken && rooms.unbound === "no-tokens" && !hasRole ? cut("no-binding") : undefined;
 }
 
@@ -134,24 +137,45 @@ async function speakerOf(request: ImdsRequest, target: PassThrough, rooms: Rooms
   return rooms.unknown === "deny" || isTokenJudged ? rooms.identity.attest(request.source, "now") : undefined;
 }
 
-/** The IAM tree: never the instance's own, whatever upstream would say. */
-async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Rooms): Promise<Reply> {
-  const { method } = request.head;
-  if (method !== "GET" && method !== "HEAD") return refuse(request, rooms, 405, "method");
-  if (fieldValues(request.head.fields, "expect").length > 0) return refuse(request, rooms, 417, "expectation");
-  if (!VERSION.test(target.version)) return refuse(request, rooms, 404, "old-version");
+/** Whether who speaks keeps this host's role: only a container with the host's network can, told by its very socket. */
+function isHostsOwn(speaker: Attestation | undefined, rooms: Rooms): boolean {
+  return speaker?.kind === "known" && speaker.isHostSocket === true && rooms.keepsHostRole(speaker.workload);
+}
 
+/** The real IMDS answers about the host's own role, as it does to the host's processes, to whom the operator lets have it. */
+async function answerAsHost(request: ImdsRequest, rooms: Rooms, workload: Workload): Promise<Reply> {
+  const body = await request.readBody();
+  if (body === undefined) return cut("malformed");
+  if (typeof body === "number") return refuse(request, rooms, body, "malformed", { workload });
+  const exchange = await rooms.forward(request, body, "other");
+  if (!exchange) return refuse(request, rooms, 500, "upstream-unavailable", { workload });
+  return { body: { kind: "stream", exchange }, workload, told: { kind: "host-role" } };
+}
+
+/** The IAM tree: never the instance's own, whatever upstream would say, but for whom `--host-role` names. */
+async function answerHere(request: ImdsRequest, target: Intercepted, rooms: Rooms): Promise<Reply> {
+  const refusal = refusalOfQuestion(request, target, rooms);
+  if (refusal) return refusal;
   const speaker = await rooms.identity.attest(request.source, "hold");
+  if (speaker.kind === "known" && isHostsOwn(speaker, rooms)) return answerAsHost(request, rooms, speaker.workload);
   const attestedAt = rooms.clock.now();
   if (speaker.kind === "unknown" && rooms.unknown === "deny") return refuse(request, rooms, 404, "unknown-source");
   const token = await rooms.tokens.verdictOn(request.head, target.version);
   if (token.kind === "unavailable") return refuse(request, rooms, 500, "upstream-unavailable");
-  if (token.kind === "refused") return relayRefusal(token, method);
+  if (token.kind === "refused") return relayRefusal(token, request.head.method);
   if (speaker.kind !== "known") return refuseUnproven(request, rooms, speaker);
 
   const reply = await answerKnown(request, target, rooms, speaker.workload, token.ttlSeconds);
   const isProven = rooms.clock.now() - attestedAt <= PROOF_HOLDS_MS || (await isStillThere(request, rooms, speaker.workload));
   return isProven ? reply : cut("unknown-source");
+}
+
+/** What nobody is answered, whoever asks. */
+function refusalOfQuestion(request: ImdsRequest, target: Intercepted, rooms: Rooms): Reply | undefined {
+  const { method, fields } = request.head;
+  if (method !== "GET" && method !== "HEAD") return refuse(request, rooms, 405, "method");
+  if (fieldValues(fields, "expect").length > 0) return refuse(request, rooms, 417, "expectation");
+  return VERSION.test(target.version) ? undefined : refuse(request, rooms, 404, "old-version");
 }
 
 /** How old a proof may be when the answer goes out: far less than a runtime needs to give an address away (300 ms and more). */

@@ -178,7 +178,8 @@ function eventOf({ told, workload }: Reply, facts: RequestFacts, isWhole: boolea
       return { ...facts, ...told, workload: who };
     case "serve":
       return { ...facts, kind: "serve", workload: who };
+    case "host-role":
     case "relay":
-      return { ...facts, kind: "relay", workload: who, outcome: isWhole ? "relayed" : "cut" };
+      return { ...facts, kind: told.kind, workload: who, outcome: isWhole ? "relayed" : "cut" };
   }
 }

@@ -35,6 +35,8 @@ export type Told =
       readonly binding?: string;
       readonly detail?: string;
     }
+  /** What is the host's own, for a container that the operator lets keep it. */
+  | { readonly kind: "host-role" }
   | { readonly kind: "serve" }
   | { readonly kind: "relay" };
 

@@ -17,7 +17,10 @@ const STARTING: Attestation = { kind: "starting" };
 const UNLISTED: Attestation = { kind: "unknown", reason: "unlisted" };
 const SILENT: Attestation = { kind: "unknown", reason: "runtime-silent" };
 
-/** Where the process that made a socket of this host is in the cgroup2 tree, without the leading slash; undefined when it cannot be found out. */
+/**
+ * Where the process that made a socket of this host is in the cgroup2 tree, without the leading slash; undefined when it cannot be found out.
+ * It never rejects.
+ */
 export type SocketCgroup = (source: Source) => Promise<string | undefined>;
 
 export interface AttestParts extends JudgeParts {
@@ -47,6 +50,7 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
   const verdictOn = createVerdict(parts.emit);
   const isAnswered = createLookup(parts);
   const settle = createSettle(parts, verdictOn);
+  const cgroupOf = remembered(parts.socketCgroup);
 
   /** A static workload is attested by configuration alone, unless a container has its address too: so the runtime must have been heard. */
   async function attestNamed(source: Source, workloads: readonly Workload[], manner: AttestManner): Promise<Attestation> {
@@ -84,17 +88,28 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
 
   /** A socket of this host has the host's address, and tells by its cgroup whose it is. */
   async function attestHostSocket(source: Source, manner: AttestManner): Promise<Attestation> {
-    const cgroup = await parts.socketCgroup(source);
+    const cgroup = await cgroupOf(source);
     const id = cgroup === undefined ? undefined : containerIdIn(cgroup);
     if (cgroup === undefined || id === undefined) return UNLISTED;
     const claims = () => judgeHostSocket(parts, id, cgroup);
-    return settle({ address: `${source.address} (${id.slice(0, 12)})`, claims, ask: async () => true }, manner);
+    const found = await settle({ address: `${source.address} (${id.slice(0, 12)})`, claims, ask: async () => true }, manner);
+    return found.kind === "known" ? { ...found, isHostSocket: true } : found;
   }
 
   return (source, manner) => {
     const workloads = named.get(source.address);
     if (workloads) return attestNamed(source, workloads, manner);
     return isHostSocket(source) ? attestHostSocket(source, manner) : attestContainer(source, manner);
+  };
+}
+
+/** A socket keeps the cgroup that it was made in, and its connection may be asked about more than once. */
+function remembered(socketCgroup: SocketCgroup): SocketCgroup {
+  const asked = new WeakMap<Source, ReturnType<SocketCgroup>>();
+  return (source) => {
+    const cgroup = asked.get(source) ?? socketCgroup(source);
+    asked.set(source, cgroup);
+    return cgroup;
   };
 }
 
@@ -122,8 +137,15 @@ function createSettle({ roster, clock }: AttestParts, verdictOn: ReturnType<type
     return STARTING;
   }
 
+  /** Who joins a namespace is there before anybody says so, and may be given something else than its owner. */
+  async function withJoinersKnown(found: Claims, { claims }: Inquiry): Promise<Claims | undefined> {
+    if (found.joiners.length === 0) return found;
+    return (await within(clock, ANSWER_MS, roster.learnAnew(found.joiners), false)) ? claims() : undefined;
+  }
+
   return async (inquiry: Inquiry, manner: AttestManner): Promise<Attestation> => {
-    const found = inquiry.claims();
+    const found = await withJoinersKnown(inquiry.claims(), inquiry);
+    if (found === undefined) return SILENT;
     if (isSettled(found)) return verdictOn(inquiry.address, found);
     if (manner === "hold") return within(clock, HOLD_MS, hold(inquiry, clock.now() + HOLD_MS), STARTING);
     const asked = askOnce(inquiry);

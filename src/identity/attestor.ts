@@ -20,7 +20,10 @@ export interface Identity extends Attestor {
   onWorkload(callback: (workload: Workload) => void): void;
   /** Calls back for each container that ended or has another name now. It must not throw. */
   onGone(callback: (workload: Workload) => void): void;
-  /** Calls back with all containers that have a process whenever one came, went or became another. It must not throw. */
+  /**
+   * Calls back with all containers that have a process whenever one came, went or became another; with none while the runtime is not heard,
+   * since what it does then is not known in time. It must not throw.
+   */
   onContainers(callback: (containers: readonly Claimant[]) => void): void;
 }
 
@@ -42,9 +45,17 @@ export function createIdentity(parts: IdentityParts): Identity {
   const { runtime, processTable, clock, staticWorkloads, emit } = parts;
   const audience = createAudience(emit);
   const forContainers: ((containers: readonly Claimant[]) => void)[] = [];
+  let isLive = false;
+  const tellContainers = () => {
+    for (const callback of forContainers) callback(isLive ? [...roster.claimants()] : []);
+  };
   const onChange = (before: Claimant | undefined, after: Claimant | undefined) => {
     audience.tell(before, after);
-    for (const callback of forContainers) callback([...roster.claimants()]);
+    if (isLive) tellContainers();
+  };
+  const onLive = (live: boolean) => {
+    isLive = live;
+    tellContainers();
   };
   const named = Map.groupBy(staticWorkloads.map(workloadOf), ({ addresses }) => addresses[0] ?? "");
   const roster: Roster = runtime ? new RuntimeRoster({ runtime, processTable, clock, emit, onChange }) : EMPTY_ROSTER;
@@ -52,7 +63,7 @@ export function createIdentity(parts: IdentityParts): Identity {
     attest: createAttest({ ...parts, runtimeName: runtime?.name ?? "none", roster, named }),
     async run(signal) {
       for (const workload of [...named.values()].flat()) audience.greet(workload);
-      if (runtime) await watchRuntime({ runtime, roster, clock, emit }, signal);
+      if (runtime) await watchRuntime({ runtime, roster, clock, emit, onLive }, signal);
       roster.hangUp();
     },
     isListed(address) {

@@ -1,17 +1,12 @@
 import { canonicalAddress } from "../address.ts";
 import { type Fields, isFields } from "../fields.ts";
+import { isContainerId } from "./docker-ids.ts";
 import type { InspectedContainer, RuntimeEvent, RuntimeNetwork } from "./runtime.ts";
 
 /*
  * What Docker's Engine API (and Podman's copy of it) answers, reduced to what identity needs. What is missing, null or odd makes one
  * container or network poorer and never fails the rest. Nothing else is kept: `Config.Env`, where people put secrets, ends here.
  */
-
-/** The ids in an answer to `GET /containers/json`, each once. Undefined when it is no list. */
-export function parseContainerIds(answer: unknown): readonly string[] | undefined {
-  if (!Array.isArray(answer)) return undefined;
-  return [...new Set(answer.map((item) => textOf(fieldsOf(item)["Id"])).filter(isContainerId))];
-}
 
 /** An answer to `GET /containers/{id}/json`. Undefined when it is not about `id`. */
 export function parseContainer(id: string, answer: unknown): InspectedContainer | undefined {
@@ -23,7 +18,7 @@ export function parseContainer(id: string, answer: unknown): InspectedContainer 
     id,
     name: textOf(container["Name"])?.replace(/^\//, "") || id.slice(0, 12),
     image: textOf(config["Image"]) ?? "",
-    imageId: textOf(container["Image"]) || undefined,
+    imageId: imageIdOf(container),
     labels: parseLabels(config["Labels"]),
     isRunning: state["Running"] === true,
     pid: pidOf(state["Pid"]),
@@ -99,6 +94,8 @@ export function parseJson(text: string): unknown {
 
 function containerEvent(action: unknown, containerId: string): RuntimeEvent | undefined {
   switch (action) {
+    case "create":
+      return { kind: "created", containerId };
     case "start":
     case "init": // Podman: its networking is done, and it sends no `network connect`
       return { kind: "started", containerId };
@@ -117,9 +114,9 @@ function containerEvent(action: unknown, containerId: string): RuntimeEvent | un
 function networkEvent(action: unknown, networkId: string, containerId: string | undefined): RuntimeEvent | undefined {
   switch (action) {
     case "connect":
-      return isContainerId(containerId) ? { kind: "connected", containerId, networkId } : undefined;
+      return isContainerId(containerId) ? { kind: "connected", containerId, networkId } : podmanNetworkEvent(networkId);
     case "disconnect":
-      return isContainerId(containerId) ? { kind: "disconnected", containerId, networkId } : undefined;
+      return isContainerId(containerId) ? { kind: "disconnected", containerId, networkId } : podmanNetworkEvent(networkId);
     case "create":
     case "destroy":
     case "remove":
@@ -127,6 +124,11 @@ function networkEvent(action: unknown, networkId: string, containerId: string | 
     default:
       return undefined;
   }
+}
+
+/** Podman puts the container's id where Docker has the network's, and names no network: the container is asked about anew. */
+function podmanNetworkEvent(id: string): RuntimeEvent | undefined {
+  return isContainerId(id) ? { kind: "renamed", containerId: id } : undefined;
 }
 
 function fieldsOf(value: unknown): Fields {
@@ -137,8 +139,23 @@ function textOf(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function isContainerId(value: string | undefined): value is string {
-  return value !== undefined && /^[0-9a-f]{64}$/.test(value);
+/**
+ * The image and, where one image is of several platforms (Docker 29's usual store), the one of them that the container runs: each has labels
+ * of its own. Docker's and OCI's words for it are the same.
+ */
+function imageIdOf(container: Fields): string | undefined {
+  const image = textOf(container["Image"]);
+  const platform = fieldsOf(fieldsOf(container["ImageManifestDescriptor"])["platform"]);
+  if (!image || textOf(platform["os"]) === undefined) return image || undefined;
+  const { os, architecture, variant } = platform;
+  return `${image} ${JSON.stringify({ os, architecture, variant })}`;
+}
+
+/** Where an image is told of that `parseContainer` named. */
+export function imagePath(imageId: string): string {
+  const [image = "", platform] = imageId.split(" ", 2);
+  const query = platform === undefined ? "" : `?platform=${encodeURIComponent(platform)}`;
+  return `/images/${encodeURIComponent(image)}/json${query}`;
 }
 
 function pidOf(value: unknown): number | undefined {

@@ -28,7 +28,9 @@ export interface Inventory {
   readonly claimants: ReadonlyMap<string, Claimant>;
   /** Address to the ids of all containers that are said to have it, with a process or without one yet. */
   readonly byAddress: ReadonlyMap<string, readonly string[]>;
-  /** Container id to the ids of those that joined its network namespace. */
+  /** Containers without a process that will join another's network namespace when they start: their ids, and whose it is. */
+  readonly joiners: ReadonlyMap<string, string>;
+  /** Container id to the ids of those that joined its network namespace, or will. */
   readonly sharers: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -41,8 +43,8 @@ interface KnownNetwork {
 /** One thing learned about the runtime's world. Each can come late, twice or never: what was asked last holds. */
 export type Sighting =
   | { readonly kind: "container"; readonly claimant: Claimant }
-  /** It exists, but has no process (yet). */
-  | { readonly kind: "container-idle"; readonly id: string }
+  /** It exists, but has no process (yet). `ownerId`: whose network namespace it will join. */
+  | { readonly kind: "container-idle"; readonly id: string; readonly ownerId?: string | undefined }
   /** It has a process, of which the kernel could not be asked: nothing is known that was not before. */
   | { readonly kind: "container-unprovable"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string }
@@ -56,6 +58,7 @@ export const EMPTY_INVENTORY: Inventory = {
   networks: new Map(),
   claimants: new Map(),
   byAddress: new Map(),
+  joiners: new Map(),
   sharers: new Map(),
 };
 
@@ -63,8 +66,9 @@ export const EMPTY_INVENTORY: Inventory = {
 export function withSighting(inventory: Inventory, sighting: Sighting): Inventory {
   const inspected = inspectedAfter(inventory.inspected, sighting);
   const networks = networksAfter(inventory.networks, sighting);
-  if (inspected === inventory.inspected && networks === inventory.networks) return inventory;
-  return { inspected, networks, ...indexed(inspected, networks) };
+  const joiners = joinersAfter(inventory.joiners, sighting);
+  const isSame = inspected === inventory.inspected && networks === inventory.networks && joiners === inventory.joiners;
+  return isSame ? inventory : { inspected, networks, joiners, ...indexed(inspected, networks), sharers: sharersIn(inspected, joiners) };
 }
 
 /** Who is said to have `address`: containers with a process, and ids of those that are known by their network alone. */
@@ -79,10 +83,16 @@ export function claimsOn(
   };
 }
 
-/** The containers that joined the network namespace of the container `id`. */
-export function sharersOf(inventory: Inventory, id: string): readonly Claimant[] {
+/** The containers that joined the network namespace of the container `id`, and ids of those that will when they start, or have by now. */
+export function sharersOf(
+  inventory: Inventory,
+  id: string,
+): { readonly sharers: readonly Claimant[]; readonly joiners: readonly string[] } {
   const ids = inventory.sharers.get(id) ?? [];
-  return ids.map((sharer) => inventory.claimants.get(sharer)).filter((claimant) => claimant !== undefined);
+  return {
+    sharers: ids.map((sharer) => inventory.claimants.get(sharer)).filter((claimant) => claimant !== undefined),
+    joiners: ids.filter((sharer) => inventory.joiners.has(sharer)),
+  };
 }
 
 /** The ids of the networks that could hold `address`. */
@@ -93,7 +103,7 @@ export function networksOf(inventory: Inventory, address: string): readonly stri
 /** All containers to ask about so that `inventory` ends in the truth, when the runtime lists `listed`. */
 export function idsToInspect(inventory: Inventory, listed: readonly string[]): readonly string[] {
   const onNetworks = [...inventory.networks.values()].flatMap(({ endpoints }) => [...endpoints.keys()]);
-  return [...new Set([...listed, ...inventory.inspected.keys(), ...onNetworks])];
+  return [...new Set([...listed, ...inventory.inspected.keys(), ...inventory.joiners.keys(), ...onNetworks])];
 }
 
 function inspectedAfter(inspected: Inventory["inspected"], sighting: Sighting): Inventory["inspected"] {
@@ -107,6 +117,22 @@ function inspectedAfter(inspected: Inventory["inspected"], sighting: Sighting): 
       return without(inspected, sighting.id);
     default:
       return inspected;
+  }
+}
+
+function joinersAfter(joiners: Inventory["joiners"], sighting: Sighting): Inventory["joiners"] {
+  switch (sighting.kind) {
+    case "container-idle": {
+      const { id, ownerId } = sighting;
+      if (ownerId === undefined) return without(joiners, id);
+      return joiners.get(id) === ownerId ? joiners : new Map(joiners).set(id, ownerId);
+    }
+    case "container":
+      return without(joiners, sighting.claimant.workload.id);
+    case "container-gone":
+      return without(joiners, sighting.id);
+    default:
+      return joiners;
   }
 }
 
@@ -156,7 +182,7 @@ function changed<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V
   return isDeepStrictEqual(before, after) ? before : after;
 }
 
-function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Omit<Inventory, "inspected" | "networks"> {
+function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Pick<Inventory, "claimants" | "byAddress"> {
   const addresses = new Map<string, Set<string>>([...inspected].map(([id, { workload }]) => [id, new Set(workload.addresses)]));
   for (const { endpoints } of networks.values()) {
     for (const [id, found] of endpoints) addresses.set(id, new Set([...(addresses.get(id) ?? []), ...found]));
@@ -168,7 +194,7 @@ function indexed(inspected: Inventory["inspected"], networks: Inventory["network
     if (claimant) claimants.set(id, withEndpoints(claimant, own, networks));
     for (const address of own) byAddress.set(address, [...(byAddress.get(address) ?? []), id]);
   }
-  return { claimants, byAddress, sharers: sharersIn(inspected) };
+  return { claimants, byAddress };
 }
 
 function withEndpoints(claimant: Claimant, addresses: ReadonlySet<string>, networks: Inventory["networks"]): Claimant {
@@ -182,10 +208,8 @@ function withEndpoints(claimant: Claimant, addresses: ReadonlySet<string>, netwo
   };
 }
 
-function sharersIn(inspected: Inventory["inspected"]): Inventory["sharers"] {
-  const sharers = new Map<string, string[]>();
-  for (const [id, { namespace }] of inspected) {
-    if (namespace.kind === "shared") sharers.set(namespace.ownerId, [...(sharers.get(namespace.ownerId) ?? []), id]);
-  }
-  return sharers;
+function sharersIn(inspected: Inventory["inspected"], joiners: Inventory["joiners"]): Inventory["sharers"] {
+  const owners = [...inspected].flatMap(([id, { namespace }]) => (namespace.kind === "shared" ? [[id, namespace.ownerId] as const] : []));
+  const byOwner = Map.groupBy([...owners, ...joiners], ([, ownerId]) => ownerId);
+  return new Map([...byOwner].map(([ownerId, pairs]) => [ownerId, pairs.map(([id]) => id)]));
 }

@@ -14,6 +14,8 @@ export interface Claims {
   readonly pending: readonly string[];
   /** Those who own the address, while the connection is somebody else's. */
   readonly spoofed: readonly Workload[];
+  /** Ids of containers without a process that may have one by now, in the namespace of one that is proven: they are to be asked about first. */
+  readonly joiners: readonly string[];
 }
 
 export interface JudgeParts {
@@ -32,8 +34,8 @@ export function createJudge({ roster, processTable, guard, isAlike }: JudgeParts
 
   /** Containers that joined the namespace of `owner` and would be given something else: the address does not tell them apart. */
   function sharersUnlike(owner: Claimant, source: Source): readonly Workload[] {
-    const sharers = roster.sharersOf(owner.workload.id).filter((sharer) => !isAlike(owner.workload, sharer.workload));
-    return sharers.filter((sharer) => freshnessOf(processTable, sharer, source, "address") === "fresh").map(({ workload }) => workload);
+    const unlike = roster.sharersOf(owner.workload.id).sharers.filter((sharer) => !isAlike(owner.workload, sharer.workload));
+    return unlike.filter((sharer) => freshnessOf(processTable, sharer, source, "address") === "fresh").map(({ workload }) => workload);
   }
 
   /** What a claim that is not borne out leads to; whether somebody is still to be proven. */
@@ -55,7 +57,7 @@ export function createJudge({ roster, processTable, guard, isAlike }: JudgeParts
       else if (freshness === "spoofed") spoofed.push(workload);
       else if (isPending(freshness, workload.id)) pending.push(workload.id);
     }
-    return { live, pending, spoofed };
+    return { live, pending, spoofed, joiners: live.flatMap(({ id = "" }) => roster.sharersOf(id).joiners) };
   };
 }
 
@@ -67,16 +69,18 @@ export function containerIdIn(cgroup: string): string | undefined {
 /** Judges who holds a socket of this host, by the cgroup of the process that made it: the container's own process must be in that very one, or above. */
 export function judgeHostSocket({ roster, processTable }: JudgeParts, id: string, cgroup: string): Claims {
   const claimant = roster.claimant(id);
-  if (claimant === undefined) return { live: [], pending: [id], spoofed: [] };
+  if (claimant === undefined) return { ...NOTHING, pending: [id] };
   const { pid, startTime, workload } = claimant;
   const before = processTable.startTime(pid);
   const own = processTable.cgroup(pid);
   const after = processTable.startTime(pid);
-  if ([before, own, after].includes(UNREADABLE)) return { live: [], pending: [id], spoofed: [] };
+  if ([before, own, after].includes(UNREADABLE)) return { ...NOTHING, pending: [id] };
   if (before !== startTime || after !== startTime || typeof own !== "string") {
     roster.drop(id);
-    return { live: [], pending: [id], spoofed: [] };
+    return { ...NOTHING, pending: [id] };
   }
   const isOwn = own !== "" && (cgroup === own || cgroup.startsWith(`${own}/`));
-  return isOwn ? { live: [workload], pending: [], spoofed: [] } : { live: [], pending: [], spoofed: [workload] };
+  return isOwn ? { ...NOTHING, live: [workload] } : { ...NOTHING, spoofed: [workload] };
 }
+
+const NOTHING: Claims = { live: [], pending: [], spoofed: [], joiners: [] };

@@ -6,7 +6,7 @@ import type { ContainerRuntime, InspectedContainer } from "./runtime.ts";
 /** What asking about one container gives. */
 type Learned =
   | { readonly kind: "container"; readonly claimant: Claimant }
-  | { readonly kind: "container-idle"; readonly id: string }
+  | { readonly kind: "container-idle"; readonly id: string; readonly ownerId: string | undefined }
   | { readonly kind: "container-unprovable"; readonly id: string }
   | { readonly kind: "container-gone"; readonly id: string };
 
@@ -29,7 +29,7 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
     const container = await runtime.inspectContainer(id, signal);
     if (container === undefined) return { kind: "container-gone", id };
     const { isRunning, pid, startedAt } = container;
-    if (!isRunning || pid === undefined) return { kind: "container-idle", id };
+    if (!isRunning || pid === undefined) return idle(container);
     const startTime = processTable.startTime(pid);
     if (startTime === UNREADABLE) return { kind: "container-unprovable", id };
     if (startTime === undefined) return undefined;
@@ -51,8 +51,13 @@ export function createLearn(runtime: ContainerRuntime, processTable: ProcessTabl
       const learned = await learnOnce(id, known, signal);
       if (learned) return learned;
     }
-    return { kind: "container-idle", id };
+    return { kind: "container-idle", id, ownerId: undefined };
   };
+}
+
+function idle(container: InspectedContainer): Learned {
+  const namespace = namespaceOf(container);
+  return { kind: "container-idle", id: container.id, ownerId: namespace.kind === "shared" ? namespace.ownerId : undefined };
 }
 
 function isSameProcess(
@@ -98,7 +103,7 @@ function workloadOf(container: InspectedContainer, labels: InspectedContainer["l
     id: container.id,
     image: container.image,
     labels,
-    networks: networks.map(({ name }) => name),
+    networks: [...new Set([...networks.map(({ name }) => name), ...(container.networkMode === "host" ? ["host"] : [])])],
     addresses: [...new Set(networks.flatMap(({ addresses }) => addresses))],
   };
 }

@@ -24,7 +24,7 @@ export interface ProcessTable {
   /** The indexes of the interfaces in the network namespace of `pid`, loopback left out. */
   interfaceIndexes(pid: number): readonly number[] | undefined | Unreadable;
   /** Where `pid` is in the cgroup2 tree, without the leading slash; the empty text is the root. Undefined also where there is no such tree. */
-  cgroup(pid: number): string | undefined | Unreadable;
+  cgroup(pid: number | "self"): string | undefined | Unreadable;
 }
 
 /**

@@ -22,8 +22,8 @@ export interface Roster {
   claimant(id: string): Claimant | undefined;
   /** All containers that have a process. */
   claimants(): Iterable<Claimant>;
-  /** The containers that joined the network namespace of the container `id`. */
-  sharersOf(id: string): readonly Claimant[];
+  /** The containers that joined the network namespace of the container `id`, and ids of those that will when they start, or have by now. */
+  sharersOf(id: string): ReturnType<typeof sharersOf>;
   /** Whether one of the runtime's networks could hold `address`. */
   isOnNetwork(address: string): boolean;
   /** Whether everything was listed once, or the runtime turned out to be absent. */
@@ -39,8 +39,10 @@ export interface Roster {
    * False when the runtime did not answer. It never rejects.
    */
   lookup(address: string): Promise<boolean>;
-  /** Asks about containers; joins what is under way. It never rejects. */
-  learn(ids: readonly string[]): Promise<void>;
+  /** Asks about containers; joins what is under way. Whether there was an answer about each. It never rejects. */
+  learn(ids: readonly string[]): Promise<boolean>;
+  /** As `learn`, by questions that are asked after this call. */
+  learnAnew(ids: readonly string[]): Promise<boolean>;
   /** Forgets a container whose process is gone. */
   drop(id: string): void;
   hear(event: RuntimeEvent): void;
@@ -64,14 +66,15 @@ export const EMPTY_ROSTER: Roster = {
   claimsOn: (address) => claimsOn(EMPTY_INVENTORY, address),
   claimant: () => undefined,
   claimants: () => [],
-  sharersOf: () => [],
+  sharersOf: (id) => sharersOf(EMPTY_INVENTORY, id),
   isOnNetwork: () => false,
   isHeard: () => true,
   whenHeard: async () => {},
   noteAbsence: () => {},
   renewNetworks: async () => {},
   lookup: async () => true,
-  learn: async () => {},
+  learn: async () => true,
+  learnAnew: async () => true,
   drop: () => {},
   hear: () => {},
   list: async () => 0,
@@ -128,7 +131,7 @@ export class RuntimeRoster implements Roster {
     return this.#inventory.claimants.values();
   }
 
-  sharersOf(id: string): readonly Claimant[] {
+  sharersOf(id: string): ReturnType<typeof sharersOf> {
     return sharersOf(this.#inventory, id);
   }
 
@@ -169,8 +172,14 @@ export class RuntimeRoster implements Roster {
     return [...answers, isListed, ...more].every(Boolean);
   }
 
-  async learn(ids: readonly string[]): Promise<void> {
-    await Promise.all(ids.map((id) => this.#containers.join(id)));
+  async learn(ids: readonly string[]): Promise<boolean> {
+    const answers = await Promise.all(ids.map((id) => this.#containers.join(id)));
+    return answers.every(Boolean);
+  }
+
+  async learnAnew(ids: readonly string[]): Promise<boolean> {
+    const answers = await Promise.all(ids.map((id) => this.#containers.renew(id)));
+    return answers.every(Boolean);
   }
 
   drop(id: string): void {

@@ -43,10 +43,13 @@ export interface RuntimeNetwork {
 export type RuntimeEvent =
   | { readonly kind: "connected"; readonly containerId: string; readonly networkId: string }
   | { readonly kind: "disconnected"; readonly containerId: string; readonly networkId: string }
+  | { readonly kind: "created"; readonly containerId: string }
   | { readonly kind: "started"; readonly containerId: string }
   | { readonly kind: "died"; readonly containerId: string }
   | { readonly kind: "renamed"; readonly containerId: string }
-  | { readonly kind: "network-changed"; readonly networkId: string };
+  | { readonly kind: "network-changed"; readonly networkId: string }
+  /** No event of the runtime's: what its door has to tell people. */
+  | { readonly kind: "note"; readonly message: string };
 
 /**
  * A container runtime, read only. Every call may reject with RUNTIME_UNAVAILABLE; where nobody listens, its cause has the code ENOENT or
@@ -54,7 +57,7 @@ export type RuntimeEvent =
  */
 export interface ContainerRuntime {
   readonly name: string;
-  /** Ids of all running (also paused) containers. */
+  /** Ids of all running (also paused) containers, and of those that will join another's network namespace when they start. */
   listContainers(signal: AbortSignal): Promise<readonly string[]>;
   /** Undefined when there is no such container. */
   inspectContainer(id: string, signal: AbortSignal): Promise<InspectedContainer | undefined>;

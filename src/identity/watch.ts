@@ -14,6 +14,8 @@ export interface WatchParts {
   readonly roster: Roster;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Whether all that the runtime does is heard from now on. */
+  readonly onLive: (isLive: boolean) => void;
 }
 
 /**
@@ -21,15 +23,17 @@ export interface WatchParts {
  * not tell. A runtime that is absent or silent is no error: it is said once and tried each second.
  */
 export async function watchRuntime(parts: WatchParts, signal: AbortSignal): Promise<void> {
-  const { runtime, clock, emit } = parts;
+  const { runtime, clock, emit, onLive } = parts;
   let isDisconnected = false;
   const onConnected = (workloads: number) => {
     isDisconnected = false;
+    onLive(true);
     emit({ kind: "runtime-connected", runtime: runtime.name, workloads });
   };
   while (!signal.aborted) {
     const message = await followOnce(parts, onConnected, signal);
     if (signal.aborted) return;
+    onLive(false);
     if (!isDisconnected) emit({ kind: "runtime-disconnected", runtime: runtime.name, message });
     isDisconnected = true;
     await sleep(clock, RETRY_MS, signal);
@@ -38,7 +42,7 @@ export async function watchRuntime(parts: WatchParts, signal: AbortSignal): Prom
 
 /** One connection, from its opening to its end; gives the reason for the end. */
 async function followOnce(parts: WatchParts, onConnected: (workloads: number) => void, signal: AbortSignal): Promise<string> {
-  const { runtime, roster } = parts;
+  const { runtime, roster, emit } = parts;
   const connection = new AbortController();
   const close = () => connection.abort();
   signal.addEventListener("abort", close, { once: true });
@@ -46,7 +50,8 @@ async function followOnce(parts: WatchParts, onConnected: (workloads: number) =>
     const opened = Promise.withResolvers<"open">();
     const events = runtime.watchEvents(
       () => opened.resolve("open"),
-      (event) => roster.hear(event),
+      (event) =>
+        event.kind === "note" ? emit({ kind: "runtime-note", runtime: runtime.name, message: event.message }) : roster.hear(event),
       connection.signal,
     );
     await Promise.race([events, listAgainAndAgain(parts, opened.promise, onConnected, connection.signal)]);

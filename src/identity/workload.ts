@@ -25,7 +25,8 @@ export interface StaticWorkload {
 
 /** Who speaks from a source address, as far as it is proven at this moment. */
 export type Attestation =
-  | { readonly kind: "known"; readonly workload: Workload }
+  /** `isHostSocket`: the container has this host's network, and its socket told which one it is. */
+  | { readonly kind: "known"; readonly workload: Workload; readonly isHostSocket?: true }
   | { readonly kind: "starting" }
   | { readonly kind: "unknown"; readonly reason: "unlisted" | "doubled" | "spoofed" | "runtime-silent" };
 

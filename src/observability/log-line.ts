@@ -33,6 +33,11 @@ export function logLineFor(event: ImdsgateEvent): LogLine {
         "imdsgate.binding": event.binding,
         "imdsgate.detail": event.detail,
       });
+    case "host-role":
+      return audit("info", `${event.workload?.name ?? event.address} was given what is this host's own (--host-role), ${event.outcome}`, {
+        ...name,
+        ...requestFields(event, event.workload),
+      });
     case "serve":
       return line("debug", `${event.workload?.name ?? event.address} was answered`, { ...name, ...requestFields(event, event.workload) });
     case "relay":
@@ -42,7 +47,7 @@ export function logLineFor(event: ImdsgateEvent): LogLine {
   }
 }
 
-type OtherEvent = Exclude<ImdsgateEvent, { kind: "vend" | "refuse" | "serve" | "relay" }>;
+type OtherEvent = Exclude<ImdsgateEvent, { kind: "vend" | "refuse" | "host-role" | "serve" | "relay" }>;
 
 /** What is not about one request. */
 function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): LogLine {
@@ -80,10 +85,19 @@ function otherLine(event: OtherEvent, name: Readonly<Record<string, string>>): L
 
 type PlainEvent = Exclude<OtherEvent, { kind: "sts-call" | "workload-seen" | "workload-gone" | "bug" }>;
 
-function levelOf({ kind }: PlainEvent): LogLine["level"] {
+const HOST_NETWORK = {
+  none: "containers with the host's network are led to the gateway from their first packet on",
+  short: "containers with the host's network are led to the gateway a moment after they start",
+  uncovered: "containers with the host's network reach the real IMDS, and this host's role",
+} as const;
+
+function levelOf(event: PlainEvent): LogLine["level"] {
+  const { kind } = event;
+  if (kind === "host-network") return event.window === "uncovered" ? "warn" : "info";
   const isTrouble = [
     "host-facts-missing",
     "runtime-disconnected",
+    "runtime-note",
     "runtime-slow",
     "address-doubled",
     "connection-refused",
@@ -93,6 +107,7 @@ function levelOf({ kind }: PlainEvent): LogLine["level"] {
     "rules-repaired",
     "rules-flapping",
     "rules-unkept",
+    "rules-released",
   ].includes(kind);
   return isTrouble ? "warn" : "info";
 }
@@ -106,19 +121,17 @@ function sentenceFor(event: PlainEvent): string {
     case "config-warning":
       return event.message;
     case "rules-chosen":
-      return `rules by ${event.backend}: ${event.reason}`;
     case "rules-applied":
-      return event.parts === "all" ? "the redirect is in the kernel" : "containers reach no IMDS until the gateway listens";
     case "rules-note":
-      return event.message;
     case "rules-repaired":
-      return event.parts === "all"
-        ? `somebody changed the rules; they are back (${event.found})`
-        : `somebody changed the rules; the closed part is back, the redirect is not (${event.found})`;
     case "rules-flapping":
-      return `somebody changes the rules again and again: containers reach no IMDS for ${event.backOffMs / 1_000} s (${event.found})`;
     case "rules-unkept":
-      return `the rules cannot be kept: ${event.message}`;
+    case "rules-released":
+      return rulesSentenceFor(event);
+    case "guard-gap":
+      return `the bridge guard does not know where these containers are, so each connection of theirs is proven by its socket: ${event.containers.join(", ")}`;
+    case "host-network":
+      return `${HOST_NETWORK[event.window]}: ${event.reason}`;
     case "host-facts":
       return `this host is in ${event.region}${event.account === undefined ? "" : `, account ${event.account}`}`;
     case "host-facts-missing":
@@ -127,6 +140,8 @@ function sentenceFor(event: PlainEvent): string {
       return `${event.runtime} is listed: ${event.workloads} containers`;
     case "runtime-disconnected":
       return `${event.runtime} does not answer: ${event.message}`;
+    case "runtime-note":
+      return event.message;
     case "runtime-slow":
       return `${event.runtime} did not say who ${event.address} is within ${event.waitedMs} ms`;
     case "address-doubled":
@@ -141,6 +156,29 @@ function sentenceFor(event: PlainEvent): string {
       return event.count === 1
         ? `a connection from ${event.address} was closed: ${event.reason}`
         : `${event.count} connections were closed, the last one from ${event.address}: ${event.reason}`;
+  }
+}
+
+type RulesEvent = Extract<PlainEvent, { readonly kind: `rules-${string}` }>;
+
+function rulesSentenceFor(event: RulesEvent): string {
+  switch (event.kind) {
+    case "rules-chosen":
+      return `rules by ${event.backend}: ${event.reason}`;
+    case "rules-applied":
+      return event.parts === "all" ? "the redirect is in the kernel" : "containers reach no IMDS until the gateway listens";
+    case "rules-note":
+      return event.message;
+    case "rules-repaired":
+      return event.parts === "all"
+        ? `somebody changed the rules; they are back (${event.found})`
+        : `somebody changed the rules; the closed part is back, the redirect is not (${event.found})`;
+    case "rules-flapping":
+      return `somebody changes the rules again and again: containers reach no IMDS for ${event.backOffMs / 1_000} s (${event.found})`;
+    case "rules-unkept":
+      return `the rules cannot be kept: ${event.message}`;
+    case "rules-released":
+      return "the rules are no longer kept (imdsgate rules remove --stop-keeper): containers may reach the real IMDS until imdsgate starts anew";
   }
 }
 

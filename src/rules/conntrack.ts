@@ -12,11 +12,14 @@ const FAMILIES = [
   { name: "ipv6", address: IMDS_IPV6 },
 ] as const;
 
-/** Makes the kernel forget the flows to the IMDS addresses, and only those. It never throws. */
+/**
+ * Makes the kernel forget the flows that the IMDS addresses themselves answer, and only those: of a flow that was redirected the answer could
+ * not find its way back. It never throws.
+ */
 export async function endOldFlows(run: RunCommand): Promise<OldFlows> {
   const outcomes: OldFlows[] = [];
   for (const { name, address } of FAMILIES) {
-    const { exitCode, stderr, isMissing } = await run("conntrack", ["-D", "-f", name, "--orig-dst", address]);
+    const { exitCode, stderr, isMissing } = await run("conntrack", ["-D", "-f", name, "--orig-dst", address, "--reply-src", address]);
     if (isMissing) return "no-conntrack-tool";
     // conntrack calls it a failure when there was no such flow.
     outcomes.push(exitCode === 0 || stderr.includes(" 0 flow entries") ? "ended" : "not-ended");

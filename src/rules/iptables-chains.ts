@@ -49,7 +49,7 @@ function listed(family: string, table: string, chain: string, rules: readonly st
   return { name: `${family} ${table} ${chain}`, part: table === "mangle" ? "closed" : "redirect", rules: rules.map(normalIptablesRule) };
 }
 
-/** A rule without what iptables adds in a listing (`/32`, `-m tcp`) and without our mark, its matches in alphabetical order. */
+/** A rule without what iptables adds in a listing (`/32`, `-m tcp`, quotes) and without our mark, its matches in alphabetical order. */
 export function normalIptablesRule(rule: string): string {
   const [, matches = "", target = ""] =
     /^(.*?)\s*(-j .*)?$/.exec(
@@ -57,6 +57,7 @@ export function normalIptablesRule(rule: string): string {
         .replace(/ ?-m comment --comment "imdsgate added: [^"]*"/, "")
         .replace(/(169\.254\.169\.254)\/32|(fd00:ec2::254)\/128/g, "$1$2")
         .replace(/(-p tcp) -m tcp\b/, "$1")
+        .replace(/(--path) "([^"]*)"/, "$1 $2")
         .trim(),
     ) ?? [];
   // A match is "-x …" or "! -x …"; the options of a module (--dport) stay behind theirs.

@@ -10,11 +10,13 @@ export interface Present {
   readonly redirectPort: number | undefined;
   /** Tables and built-in chains that were not there before us, as `mangle` and `mangle/INPUT`. */
   readonly added: readonly string[];
+  /** The chains, in `mangle`, with a rule that remembers them. */
+  readonly memory: readonly string[];
 }
 
 /** How the name of each chain of ours begins. */
 export const CHAIN = "IMDSGATE-";
-export const NOTHING_PRESENT: Present = { jumps: () => [], chains: () => [], redirectPort: undefined, added: [] };
+export const NOTHING_PRESENT: Present = { jumps: () => [], chains: () => [], redirectPort: undefined, added: [], memory: [] };
 
 const ADDED = "imdsgate added: ";
 
@@ -35,19 +37,27 @@ export function presentIn(dump: readonly DumpedTable[]): Present {
     chains: (name) => tablesOf(name).flatMap(({ chains }) => [...chains.keys()].filter(isOwn)),
     redirectPort: port === undefined ? undefined : Number(port),
     added: added.split(" ").filter((part) => part !== ""),
+    memory: [...new Set(rulesOf("mangle").flatMap((rule) => (isOwn(rule) && rule.includes(ADDED) ? [rule.replace(/ .*/, "")] : [])))],
   };
 }
 
-/** The `iptables-restore` script that takes ours out, the redirect first; undefined where there is nothing of ours. */
+/**
+ * The `iptables-restore` script that takes ours out, the redirect first, but for the chains with the memory, which nothing calls then;
+ * undefined where there is nothing of ours.
+ */
 export function removalScript(present: Present): string | undefined {
   const tables = ["nat", "filter", "mangle"].filter((name) => present.chains(name).length > 0);
   if (tables.length === 0) return undefined;
   const lines = tables.flatMap((name) => [
     `*${name}`,
     ...present.jumps(name).map((jump) => `-D ${jump}`),
-    ...present.chains(name).map((chain) => `-F ${chain}`),
-    ...present.chains(name).map((chain) => `-X ${chain}`),
+    ...forgettable(name, present).map((chain) => `-F ${chain}`),
+    ...forgettable(name, present).map((chain) => `-X ${chain}`),
     "COMMIT",
   ]);
   return `${lines.join("\n")}\n`;
+}
+
+function forgettable(name: string, { chains, memory }: Present): readonly string[] {
+  return chains(name).filter((chain) => name !== "mangle" || !memory.includes(chain));
 }

@@ -1,64 +1,73 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
+import { createFailureTeller } from "./failure-teller.ts";
 import { BACK_OFF_MS, type KeeperDecision, keeperDecision, NO_REPAIRS } from "./keeper-decision.ts";
 import type { WatchRules } from "./rule-changes.ts";
 import { differencesInWords, type RuleDifference } from "./rule-differences.ts";
 import { isSameInOtherWords, withoutWording } from "./rule-wording.ts";
+import type { InTurn } from "./turns.ts";
 
 /** What the keeper sees and does, and how it tells. */
 export interface KeeperRooms {
   readonly backend: string;
-  /** What the kernel lacks or has too much of for all of our rules. */
+  /** A look and what follows from it are one turn. */
+  readonly inTurn: InTurn;
+  /** What the kernel lacks or has too much of for all that is wanted now. */
   look(): Promise<readonly RuleDifference[]>;
   /** Replaces what stands. */
   putIn(parts: "closed" | "all"): Promise<void>;
+  /** Whether somebody asks for the rules' release. */
+  isReleaseAsked(): Promise<boolean>;
+  /** Lets go of the rules, as they are, and answers who asked. */
+  release(): Promise<void>;
+  /** Makes the rules follow the default route; not `isDue`: where that was long ago. It never rejects. */
+  followUplinks(isDue: boolean): Promise<void>;
   readonly watch: WatchRules;
   readonly clock: Clock;
   readonly emit: Emit;
 }
 
+/** Keeps the rules as they are wanted. It never fights: see `keeperDecision`. */
+export interface Keeper {
+  /**
+   * What somebody takes away, changes or puts before ours is set right and told, until `signal` aborts or the rules are released. It
+   * never rejects, and leaves the rules as they are.
+   */
+  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Has a look right after a change of ours, in that change's turn: what is listed in other words than ours is this tool's way to say it.
+   * It never rejects.
+   */
+  learnWording(): Promise<void>;
+}
+
 /** A look although nothing has changed: no watch is perfect. */
-const IDLE_LOOK_MS = 30_000;
+export const IDLE_LOOK_MS = 30_000;
 /** After a tool has failed: somebody may have changed the rules between its look and its change. */
 const TRY_AGAIN_MS = 200;
 
-/**
- * Keeps the rules as they were put in until `signal` aborts: what somebody takes away, changes or puts before them is set right and told.
- * It never fights: see `keeperDecision`. It never rejects, and leaves the rules as they are.
- */
-export async function keepRules(rooms: KeeperRooms, signal: AbortSignal): Promise<void> {
-  const { clock } = rooms;
-  let bell = new AbortController();
-  const ring = () => bell.abort();
-  signal.addEventListener("abort", ring, { once: true });
-  const watching = rooms.watch(ring, signal);
-  const keeper = createKeeper(rooms);
-  while (!signal.aborted) {
-    bell = new AbortController();
-    const lookAgainAt = await keeper.step();
-    if (signal.aborted) break;
-    await sleep(clock, Math.min(lookAgainAt - clock.now(), IDLE_LOOK_MS), bell.signal);
-  }
-  await watching;
-}
-
-/** `step`: one look and what follows from it; gives the time of the next look. */
-function createKeeper({ backend, look, putIn, clock, emit }: KeeperRooms) {
+/** No effect until `run`. */
+export function createKeeper(rooms: KeeperRooms): Keeper {
+  const { backend, look, putIn, clock, emit } = rooms;
   let past = NO_REPAIRS;
   let repairs = 0;
-  let lastFailure: string | undefined;
+  const failures = createFailureTeller(backend, emit);
   /** How this tool's version lists what we load, where that is not how we say it; undefined until the first look. */
   let wording: readonly RuleDifference[] | undefined;
+  let isWordingTold = false;
 
   async function lookPastWording(): Promise<readonly RuleDifference[]> {
     const isFirst = wording === undefined;
-    // Only right at the start, when our own transaction is the latest: later, or once a look has failed, it would make a change by
-    // somebody ours.
+    // Only right after a change of ours, when our own transaction is the latest: later, or once a look has failed, it would make a
+    // change by somebody ours.
     wording ??= [];
     const differences = await look();
     if (isFirst && isSameInOtherWords(differences)) {
       wording = differences;
-      emit({ kind: "rules-note", message: `${backend} lists the rules in words of its own; they are kept as it lists them` });
+      if (!isWordingTold) {
+        emit({ kind: "rules-note", message: `${backend} lists the rules in words of its own; they are kept as it lists them` });
+      }
+      isWordingTold = true;
     }
     return withoutWording(differences, wording);
   }
@@ -71,20 +80,53 @@ function createKeeper({ backend, look, putIn, clock, emit }: KeeperRooms) {
     emit({ kind: "rules-repaired", backend, parts, found, repairs });
   }
 
-  async function step(): Promise<number> {
+  /** One look and what follows from it; gives the time of the next look, undefined once the rules are released. */
+  async function step(): Promise<number | undefined> {
+    const [isReleaseAsked, differences] = await Promise.all([rooms.isReleaseAsked(), lookPastWording()]);
+    if (isReleaseAsked) {
+      await rooms.release();
+      emit({ kind: "rules-released", backend });
+      return undefined;
+    }
+    const decision = keeperDecision(differences, past, clock.now());
+    past = decision.past;
+    if (decision.act !== "rest") await act(decision, differencesInWords(differences));
+    failures.isOver();
+    await rooms.followUplinks(decision.act !== "rest");
+    return decision.lookAgainAt ?? Number.POSITIVE_INFINITY;
+  }
+
+  async function stepOrTell(): Promise<number | undefined> {
     try {
-      const differences = await lookPastWording();
-      const decision = keeperDecision(differences, past, clock.now());
-      past = decision.past;
-      if (decision.act !== "rest") await act(decision, differencesInWords(differences));
-      lastFailure = undefined;
-      return decision.lookAgainAt ?? Number.POSITIVE_INFINITY;
+      return await step();
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (message !== lastFailure) emit({ kind: "rules-unkept", backend, message });
-      lastFailure = message;
+      failures.tell(error);
       return clock.now() + TRY_AGAIN_MS;
     }
   }
-  return { step };
+
+  return {
+    run: (signal) => stepThrough(stepOrTell, rooms, signal),
+    async learnWording() {
+      wording = undefined;
+      await lookPastWording().catch(() => {});
+    },
+  };
+}
+
+/** Steps whenever something may have changed, and when the step before said, until `signal` aborts or a step says that it was the last. */
+async function stepThrough(step: () => Promise<number | undefined>, rooms: KeeperRooms, signal: AbortSignal): Promise<void> {
+  const released = new AbortController();
+  const ending = AbortSignal.any([signal, released.signal]);
+  let bell = new AbortController();
+  const ring = () => bell.abort();
+  ending.addEventListener("abort", ring, { once: true });
+  const watching = rooms.watch(ring, ending);
+  while (!ending.aborted) {
+    bell = new AbortController();
+    const lookAgainAt = await rooms.inTurn(step);
+    if (lookAgainAt === undefined) released.abort();
+    else if (!ending.aborted) await sleep(rooms.clock, Math.min(lookAgainAt - rooms.clock.now(), IDLE_LOOK_MS), bell.signal);
+  }
+  await watching;
 }

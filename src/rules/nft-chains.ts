@@ -14,7 +14,7 @@ function chainsOf(table: string, text: string): ListedChain[] {
   const [, ...outside] = linesOf(head);
   const listed = chains.map((chain): ListedChain => {
     const [name = "", ...rules] = linesOf(chain);
-    return { name: `${table} ${name.replace(" {", "")}`, part: name.startsWith("prerouting ") ? "redirect" : "closed", rules };
+    return { name: `${table} ${name.replace(" {", "")}`, part: /^(prerouting|output) /.test(name) ? "redirect" : "closed", rules };
   });
   return outside.length === 0 ? listed : [...listed, { name: `${table} itself`, part: "closed", rules: outside }];
 }

@@ -2,7 +2,8 @@ import type { RunCommand } from "../run-command.ts";
 import type { Backend } from "./backend.ts";
 import { parseNftChains } from "./nft-chains.ts";
 import { ruleDifferences } from "./rule-differences.ts";
-import { IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
+import { type HostNetworkCapture, IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
+import { captureToCompare, loadStanding, type StandingCapture } from "./standing-capture.ts";
 import { runTool } from "./tool.ts";
 
 const TABLE = "inet imdsgate";
@@ -14,13 +15,17 @@ const FAMILIES = [
   { match: "ip6", address: IMDS_IPV6 },
 ] as const;
 
-/** One `nft -f -` script that replaces our tables as a single transaction, whether they are there or not. */
-export function nftScript(ruleSet: RuleSet): string {
+/**
+ * One `nft -f -` script that replaces our tables as a single transaction, whether they are there or not. `cgroupPrefix` leads from
+ * /sys/fs/cgroup, where nft looks, to the cgroup2 tree.
+ */
+export function nftScript(ruleSet: RuleSet, cgroupPrefix = ""): string {
+  const closed = [...forwardChain(), ...closedOutputChain(ruleSet, cgroupPrefix)];
   return [
     // "destroy table" would say two of these lines in one, but needs nft 1.0.8.
     ...TABLES.flatMap((name) => [`add table ${name}`, `delete table ${name}`]),
-    ...table(TABLE, [...redirectChain(ruleSet), ...forwardChain(), ...inputChain(ruleSet)]),
-    ...table(CLOSED_TABLE, forwardChain()),
+    ...table(TABLE, [...redirectChain(ruleSet), ...outputChain(ruleSet, cgroupPrefix), ...closed, ...inputChain(ruleSet)]),
+    ...table(CLOSED_TABLE, closed),
     "",
   ].join("\n");
 }
@@ -53,6 +58,41 @@ function redirectRules(ruleSet: RuleSet): string[] {
   return ruleSet.workloadInterfaces.flatMap((name) => redirects(name === "*" ? "" : `iifname "${name}" `));
 }
 
+/** Leads host-network containers to the gateway, which they reach on loopback. */
+function outputChain({ parts, gatewayPort, hostNetwork }: RuleSet, prefix: string): string[] {
+  if (parts === "closed" || hostNetwork === undefined) return [];
+  return [
+    "chain output {",
+    // nft takes no name for this priority in this hook.
+    "  type nat hook output priority -110; policy accept;",
+    ...cgroupRules(hostNetwork, prefix, { match: ` tcp dport ${IMDS_PORT}`, verdict: `redirect to :${gatewayPort}` }),
+    "}",
+  ];
+}
+
+/** Drops what host-network containers send to the IMDS addresses and what was not redirected: other ports and protocols, old connections. */
+function closedOutputChain({ hostNetwork }: RuleSet, prefix: string): string[] {
+  if (hostNetwork === undefined) return [];
+  return [
+    "chain output-closed {",
+    "  type filter hook output priority filter - 10; policy accept;",
+    ...cgroupRules(hostNetwork, prefix, { match: "", verdict: "drop" }),
+    "}",
+  ];
+}
+
+function cgroupRules(
+  { exempt, caught }: HostNetworkCapture,
+  prefix: string,
+  { match, verdict }: { readonly match: string; readonly verdict: string },
+): string[] {
+  const of = (path: string) => `socket cgroupv2 level ${path.split("/").length} "${prefix}${path}"`;
+  const rules = (paths: readonly string[], rest: (path: string) => string) =>
+    paths.flatMap((path) => FAMILIES.map((family) => `  ${family.match} daddr ${family.address}${rest(path)}`));
+  // The address first: whatever else the host sends costs one comparison.
+  return [...rules(exempt, (path) => ` ${of(path)} return`), ...rules(caught, (path) => `${match} ${of(path)} counter ${verdict}`)];
+}
+
 function forwardChain(): string[] {
   return [
     "chain forward {",
@@ -80,10 +120,13 @@ function inputChain({ gatewayPort }: RuleSet): string[] {
 /** nftables: everything in tables of our own, which nobody else's rules can empty. */
 export function nftablesBackend(run: RunCommand): Backend {
   const standingText = async () => (await Promise.all(TABLES.map((name) => listTable(run, name)))).join("");
+  let applied: StandingCapture | undefined;
   return {
     name: "nftables",
     async apply(ruleSet) {
-      await runTool(run, { program: "nft", args: ["-f", "-"], input: nftScript(ruleSet) });
+      applied = await loadStanding(run, ruleSet.hostNetwork, async ({ capture, prefix }) => {
+        await runTool(run, { program: "nft", args: ["-f", "-"], input: nftScript({ ...ruleSet, hostNetwork: capture }, prefix) });
+      });
     },
     async remove() {
       const present = await listOwnTables(run);
@@ -101,11 +144,21 @@ export function nftablesBackend(run: RunCommand): Backend {
       return { text, chains: parseNftChains(text) };
     },
     async differences(ruleSet) {
-      const wanted = ruleSet === undefined ? [] : parseNftChains(nftScript(ruleSet));
-      return ruleDifferences(wanted, parseNftChains(await standingText()));
+      const standing = parseNftChains(await standingText());
+      if (ruleSet === undefined) return ruleDifferences([], standing);
+      const { capture, prefix, isLeftOver } = await captureToCompare(run, ruleSet.hostNetwork, applied);
+      const ours = standing.map((chain) => ({ ...chain, rules: chain.rules.filter((rule) => !isLeftOver(cgroupIn(rule, prefix))) }));
+      return ruleDifferences(parseNftChains(nftScript({ ...ruleSet, hostNetwork: capture }, prefix)), ours);
     },
-    render: nftScript,
+    render: (ruleSet) => nftScript(ruleSet),
   };
+}
+
+/** The cgroup of a listed rule: its path, or the bare number that nft prints for one that is gone. */
+function cgroupIn(rule: string, prefix: string): string | number | undefined {
+  const [, path, id] = /\bsocket cgroupv2 level \d+ (?:"([^"]*)"|(\d+)\b)/.exec(rule) ?? [];
+  if (id !== undefined) return Number(id);
+  return path?.startsWith(prefix) ? path.slice(prefix.length) : path;
 }
 
 async function listOwnTables(run: RunCommand): Promise<readonly string[]> {

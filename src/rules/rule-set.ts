@@ -16,4 +16,14 @@ export interface RuleSet {
   readonly uplinkInterfaces: readonly string[];
   /** Interface names (a trailing `*` matches any ending) that are redirected; empty: every one but loopback and the uplinks. */
   readonly workloadInterfaces: readonly string[];
+  /** Sockets of this host that are caught although they are the host's own; undefined: none, and there is no output rule at all. */
+  readonly hostNetwork?: HostNetworkCapture | undefined;
+}
+
+/** Whose sockets are caught: containers with the host's network have the host's address, and only their cgroup tells them from the host. */
+export interface HostNetworkCapture {
+  /** Paths in the cgroup2 tree without a leading slash. What runs in one of them, or below it, reaches the gateway instead of IMDS. */
+  readonly caught: readonly string[];
+  /** Paths that keep the real IMDS although they may lie below a caught one: the gateway's own. */
+  readonly exempt: readonly string[];
 }

@@ -1,24 +1,25 @@
 import type { Clock } from "../clock.ts";
-import { hasCode, ImdsgateError } from "../errors.ts";
-import type { Emit } from "../events.ts";
+import { ImdsgateError } from "../errors.ts";
 import { isInterfacePattern } from "../interface-name.ts";
-import type { FollowCommand, RunCommand } from "../run-command.ts";
-import type { Backend, BackendName, StandingRules } from "./backend.ts";
-import { chooseBackend, type RulesProbe, type RulesWish } from "./choose-backend.ts";
+import type { RunCommand } from "../run-command.ts";
+import type { BackendName, StandingRules } from "./backend.ts";
+import { chooseBackend, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
-import { iptablesBackend } from "./iptables.ts";
-import { keepRules } from "./keeper.ts";
-import { nftablesBackend } from "./nftables.ts";
+import { ifPermitted, type PresentBackend, presentBackends, redirectPortIn, removeFrom, removeOne } from "./every-backend.ts";
+import { type Guard, probeGuard } from "./guard.ts";
+import { type KeeperTools, KeptRules } from "./kept-rules.ts";
 import { probeRules } from "./probe.ts";
-import { ruleChanges } from "./rule-changes.ts";
+import { askForRelease } from "./release-mark.ts";
 import type { RuleDifference } from "./rule-differences.ts";
-import type { RuleSet } from "./rule-set.ts";
+import type { HostNetworkCapture, RuleSet } from "./rule-set.ts";
 import { tryEach } from "./try-each.ts";
 
 /** The kernel's rules of this host, by the backend that was chosen for it. */
 export interface Rules {
   readonly backend: BackendName;
+  /** The program of an iptables backend, else `nft`. */
+  readonly program: string;
   /** Why this backend, in one sentence. */
   readonly reason: string;
   /**
@@ -29,22 +30,23 @@ export interface Rules {
   /** The text that `apply` would load. Throws like `apply`, but needs no privilege. */
   render(parts: RuleSet["parts"], gatewayPort: number): Promise<string>;
   /** As `removeAllRules`. */
-  remove(): Promise<readonly BackendName[]>;
+  remove(): Promise<readonly string[]>;
   /** The port that a redirect of ours leads to now, whichever backend put it in; undefined where none is found. It never rejects. */
   redirectPort(): Promise<number | undefined>;
   /** What the kernel lacks or has too much of, rules of ours in another backend included. Throws like `apply`. */
   differences(parts: RuleSet["parts"], gatewayPort: number): Promise<readonly RuleDifference[]>;
-  /** What stands of ours, by backend; none where there is nothing. Throws like `apply`. */
-  standing(): Promise<readonly (StandingRules & { readonly backend: BackendName })[]>;
-  /** Keeps in what `apply` put in last, until `signal` aborts; before the first `apply` that is nothing. It never rejects. */
+  /** What stands of ours, by backend, the bridge guard last; none where there is nothing. Throws like `apply`. */
+  standing(): Promise<readonly (StandingRules & { readonly backend: string })[]>;
+  /**
+   * Leads host-network containers to the gateway as `hostNetwork` says from now on, undefined: none. What stands is replaced; before the
+   * first `apply`, and once the rules are released, it is only remembered. Throws like `apply`.
+   */
+  capture(hostNetwork: HostNetworkCapture | undefined): Promise<void>;
+  /**
+   * Keeps in what `apply` and `capture` want by then, until `signal` aborts or somebody asks for the rules' release; before the first
+   * `apply` that is nothing. It never rejects.
+   */
   keep(tools: KeeperTools, signal: AbortSignal): Promise<void>;
-}
-
-/** What `keep` needs besides: how it hears of changes, and whom it tells. */
-interface KeeperTools {
-  readonly follow: FollowCommand;
-  readonly clock: Clock;
-  readonly emit: Emit;
 }
 
 /**
@@ -55,114 +57,120 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
   for (const name of interfaces) refuseUnlikelyPattern(name);
   const probe = await probeRules(run);
   const { backend: name, program, reason } = chooseBackend(wish, probe);
-  const chosen = name === "nftables" ? nftablesBackend(run) : iptablesBackend(run, name === "iptables-nft" ? "nft" : "legacy", program);
-
-  async function ruleSetOf(parts: RuleSet["parts"], gatewayPort: number): Promise<RuleSet> {
-    const uplinkInterfaces = await listUplinks(run);
+  const present = presentBackends(run, probe);
+  const chosen = chosenOf(present, name, program);
+  const others = present.filter((other) => other !== chosen);
+  const kept = new KeptRules({
+    run,
+    backend: chosen,
     // With interfaces of the operator's own the uplinks stand in no rule.
-    if (interfaces.length === 0) for (const uplink of uplinkInterfaces) refuseUnlikelyUplink(uplink);
-    return { parts, gatewayPort, uplinkInterfaces, workloadInterfaces: interfaces };
-  }
-
-  let applied: RuleSet | undefined;
-  const others = () => backendsOf(run, probe).filter((other) => other.name !== chosen.name);
+    listUplinks: interfaces.length > 0 ? undefined : () => listNamableUplinks(run),
+    workloadInterfaces: interfaces,
+  });
 
   return {
-    backend: chosen.name,
+    backend: name,
+    program,
     reason,
-    async apply(parts, gatewayPort) {
-      const ruleSet = await ruleSetOf(parts, gatewayPort);
-      await chosen.apply(ruleSet);
-      applied = ruleSet;
-      // Only now, so that at no moment neither of the two stands.
-      await tryEach(others(), removeIfPermitted);
-      return endOldFlows(run);
-    },
-    async render(parts, gatewayPort) {
-      return chosen.render(await ruleSetOf(parts, gatewayPort));
-    },
-    remove: () => removeFrom(backendsOf(run, probe)),
-    redirectPort: () => redirectPortIn(backendsOf(run, probe)),
+    apply: (parts, gatewayPort) =>
+      kept.inTurn(async () => {
+        await kept.apply(parts, gatewayPort);
+        // Only now, so that at no moment neither of the two stands.
+        await tryEach(others, removeIfPermitted);
+        await kept.forgetOldQuestion();
+        return endOldFlows(run);
+      }),
+    render: async (parts, gatewayPort) => chosen.render(await kept.ruleSetFor(parts, gatewayPort)),
+    remove: () =>
+      kept.inTurn(() => {
+        kept.letGo();
+        return removeAll(run, present, name);
+      }),
+    redirectPort: () => redirectPortIn(present),
     async differences(parts, gatewayPort) {
-      const found = [...(await chosen.differences(await ruleSetOf(parts, gatewayPort)))];
-      for (const other of others()) found.push(...((await ifPermitted(() => other.differences(undefined))) ?? []));
+      const found = [...(await chosen.differences(await kept.ruleSetFor(parts, gatewayPort)))];
+      for (const other of others) found.push(...((await ifPermitted(() => other.differences(undefined))) ?? []));
       return found;
     },
     async standing() {
-      const found = [{ backend: chosen.name, ...(await chosen.standing()) }];
-      for (const other of others()) {
+      const found: { backend: string; text: string; chains: StandingRules["chains"] }[] = [{ backend: name, ...(await chosen.standing()) }];
+      for (const other of others) {
         const standing = await ifPermitted(() => other.standing());
         if (standing !== undefined) found.push({ backend: other.name, ...standing });
       }
-      return found.filter(({ chains }) => chains.length > 0);
+      const guard = await guardOf(run, name);
+      const guarding = await (guard && ifPermitted(guard.standing));
+      return [...found, ...(guard && guarding ? [{ backend: guardName(guard), ...guarding }] : [])].filter(
+        ({ chains }) => chains.length > 0,
+      );
     },
-    async keep(tools, signal) {
-      if (applied !== undefined) await keepApplied(applied, tools, signal);
-    },
+    capture: (hostNetwork) => kept.inTurn(() => kept.capture(hostNetwork)),
+    keep: (tools, signal) => kept.keep(tools, signal),
   };
+}
 
-  function keepApplied(wanted: RuleSet, { follow, clock, emit }: KeeperTools, signal: AbortSignal): Promise<void> {
-    async function putIn(parts: RuleSet["parts"]): Promise<void> {
-      await chosen.apply(parts === "closed" ? { ...wanted, parts } : wanted);
-      // What was opened while the way was open must not go on.
-      await endOldFlows(run);
-    }
-    const watch = ruleChanges(chosen.name, follow, clock);
-    return keepRules({ backend: chosen.name, look: () => chosen.differences(wanted), putIn, watch, clock, emit }, signal);
-  }
+function chosenOf(present: readonly PresentBackend[], name: BackendName, program: string): PresentBackend {
+  const chosen = present.find((backend) => backend.name === name);
+  if (chosen === undefined) throw new ImdsgateError("RULES_TOOL_MISSING", `There is no program "${program}" on this host.`);
+  return chosen;
 }
 
 /**
- * Takes our rules out, whichever backends put them in, and names those. Containers then reach the real IMDS, and the
- * host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED, after it has tried all.
+ * Takes our rules out, whichever backends put them in, and the bridge guard, and names those. Containers then reach the real IMDS, and
+ * the host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED, after it has tried all.
  */
-export async function removeAllRules(run: RunCommand): Promise<readonly BackendName[]> {
-  return removeFrom(backendsOf(run, await probeRules(run)));
+export async function removeAllRules(run: RunCommand): Promise<readonly string[]> {
+  const probe = await probeRules(run);
+  return removeAll(run, presentBackends(run, probe), probe.hasNft ? "nftables" : "iptables-nft");
+}
+
+async function removeAll(run: RunCommand, backends: readonly PresentBackend[], name: BackendName): Promise<readonly string[]> {
+  const removed: string[] = [];
+  const guard = await guardOf(run, name);
+  const acts = [
+    async () => {
+      if (guard && (await ifPermitted(guard.remove))) removed.push(guardName(guard));
+    },
+    async () => void removed.push(...(await removeFrom(backends))),
+  ];
+  await tryEach(acts, (act) => act());
+  return removed;
+}
+
+async function guardOf(run: RunCommand, name: BackendName): Promise<Guard | undefined> {
+  const probed = await probeGuard(run, name);
+  return "guard" in probed ? probed.guard : undefined;
+}
+
+function guardName({ tool }: Guard): string {
+  return `bridge guard by ${tool}`;
 }
 
 /** As `Rules.redirectPort`, for a host whose backend is not chosen. */
 export async function findRedirectPort(run: RunCommand): Promise<number | undefined> {
-  return redirectPortIn(backendsOf(run, await probeRules(run)));
+  return redirectPortIn(presentBackends(run, await probeRules(run)));
 }
 
-async function redirectPortIn(backends: readonly Backend[]): Promise<number | undefined> {
-  for (const backend of backends) {
-    // A tool that cannot look is no reason to leave containers open; putting the rules in tells what is wrong with it.
-    const port = await backend.redirectPort().catch(() => undefined);
-    if (port !== undefined) return port;
+/**
+ * Asks a gateway that keeps rules on this host to let go of them; the rules themselves stay. Tells whether one did within 3 s. Throws
+ * like `removeAllRules`.
+ */
+export async function releaseRules(run: RunCommand, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  const holding: PresentBackend[] = [];
+  for (const backend of presentBackends(run, await probeRules(run))) {
+    const standing = await ifPermitted(() => backend.standing());
+    if (standing !== undefined && standing.chains.length > 0) holding.push(backend);
   }
-  return undefined;
+  if (holding.length === 0) return false;
+  return askForRelease(
+    holding.map(({ mark }) => mark),
+    clock,
+    signal,
+  );
 }
 
-async function removeFrom(backends: readonly Backend[]): Promise<readonly BackendName[]> {
-  const removed: BackendName[] = [];
-  await tryEach(backends, async (backend) => {
-    if (await backend.remove()) removed.push(backend.name);
-  });
-  return removed;
-}
-
-async function removeIfPermitted(backend: Backend): Promise<void> {
-  await ifPermitted(() => backend.remove());
-}
-
-/** With CAP_NET_ADMIN alone iptables-legacy may not be looked into; then it was not us who put anything there. */
-async function ifPermitted<T>(act: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await act();
-  } catch (error) {
-    if (hasCode(error, "RULES_NOT_PERMITTED")) return undefined;
-    throw error;
-  }
-}
-
-/** Every backend whose tool is on this host: no other can have left anything that we could take out. */
-function backendsOf(run: RunCommand, probe: RulesProbe): Backend[] {
-  return [
-    ...(probe.hasNft ? [nftablesBackend(run)] : []),
-    ...(probe.nft === undefined ? [] : [iptablesBackend(run, "nft", probe.nft.program)]),
-    ...(probe.legacy === undefined ? [] : [iptablesBackend(run, "legacy", probe.legacy.program)]),
-  ];
+async function removeIfPermitted(backend: PresentBackend): Promise<void> {
+  await ifPermitted(() => removeOne(backend));
 }
 
 /** Names stand in the rules' text, so one that a tool could read otherwise must never get there. */
@@ -172,6 +180,12 @@ function refuseUnlikelyPattern(name: string): void {
     "CONFIG_INVALID",
     `--interface: rules cannot hold ${JSON.stringify(name)}\n  allowed  up to 15 of A-Z a-z 0-9 _ . @ : -, or up to 14 and a * at the end\n  example  --interface 'br-*'`,
   );
+}
+
+async function listNamableUplinks(run: RunCommand): Promise<readonly string[]> {
+  const uplinks = await listUplinks(run);
+  for (const uplink of uplinks) refuseUnlikelyUplink(uplink);
+  return uplinks;
 }
 
 function refuseUnlikelyUplink(name: string): void {

@@ -2,6 +2,9 @@ import { ANSWER_BREAKAGES } from "./answer-breakages.ts";
 import { BASE_BREAKAGES } from "./base-breakages.ts";
 import type { Breakage } from "./breakage.ts";
 import { BUDGET_BREAKAGES } from "./budget-breakages.ts";
+import { DOOR_BREAKAGES } from "./door-breakages.ts";
+import { HOST_NETWORK_BREAKAGES } from "./host-network-breakages.ts";
+import { IDENTITY_BREAKAGES } from "./identity-breakages.ts";
 import { OTHER_BREAKAGES } from "./other-breakages.ts";
 import { PATH_BREAKAGES } from "./path-breakages.ts";
 import { RULES_BREAKAGES } from "./rules-breakages.ts";
@@ -12,8 +15,11 @@ export const BREAKAGES: readonly Breakage[] = [
   ...PATH_BREAKAGES,
   ...WIRE_BREAKAGES,
   ...ANSWER_BREAKAGES,
+  ...IDENTITY_BREAKAGES,
   ...OTHER_BREAKAGES,
   ...BASE_BREAKAGES,
   ...BUDGET_BREAKAGES,
   ...RULES_BREAKAGES,
+  ...HOST_NETWORK_BREAKAGES,
+  ...DOOR_BREAKAGES,
 ];

@@ -20,7 +20,7 @@ export const ANSWER_BREAKAGES: readonly Breakage[] = [
     name: "the token's refusal is not heard",
     rule: "T7",
     file: ANSWER,
-    search: 'if (token.kind === "refused") return relayRefusal(token, method);',
+    search: 'if (token.kind === "refused") return relayRefusal(token, request.head.method);',
     replace: "",
     tests: CASES,
     titled: "cred-",

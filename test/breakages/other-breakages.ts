@@ -3,49 +3,9 @@ import type { Breakage } from "./breakage.ts";
 const LEASE = { file: "src/credentials/lease.ts", tests: ["test/credentials/lease.test.ts"] };
 const STS_ANSWER = { file: "src/credentials/sts-answer.ts", tests: ["test/credentials/sts-answer.test.ts"] };
 const TAGS = { file: "src/policy/session-tags.ts", tests: ["test/policy/session-tags.test.ts"] };
-const FRESHNESS = { file: "src/identity/freshness.ts", tests: ["test/identity/freshness.test.ts", "test/identity/address-reuse.test.ts"] };
 
 /** Who speaks, what he may have, and whose credentials they are. */
 export const OTHER_BREAKAGES: readonly Breakage[] = [
-  {
-    ...FRESHNESS,
-    name: "a process that is another one by now still speaks",
-    rule: "README, security model 1",
-    search: "found !== startTime && found !== UNREADABLE",
-    replace: "false",
-  },
-  {
-    ...FRESHNESS,
-    name: "the start time is looked at only before",
-    rule: "README, security model 1",
-    search: "[before, after].some(",
-    replace: "[before].some(",
-  },
-  {
-    ...FRESHNESS,
-    name: "an address that went on still speaks",
-    rule: "README, security model 1",
-    search: 'owned.has(address) ? "fresh" : "moved"',
-    replace: '"fresh"',
-  },
-  {
-    name: "of two containers with one address the first one speaks",
-    rule: "README, security model 2",
-    file: "src/identity/attest.ts",
-    search: "if (live.length + pending.length < 2) {",
-    replace: "if (live.length + pending.length < 1000) {",
-    tests: ["test/identity/attestor.test.ts"],
-    titled: "both are refused while both live",
-  },
-  {
-    name: "while a second container with the address starts the first one speaks",
-    rule: "README, security model 2",
-    file: "src/identity/attest.ts",
-    search: "return live.length > 0 && pending.length === 0;",
-    replace: "return live.length > 0;",
-    tests: ["test/identity/attestor.test.ts"],
-    titled: "nobody is served while the second one is starting",
-  },
   {
     name: "labels of the image count",
     rule: "README, security model 3",
@@ -63,13 +23,40 @@ export const OTHER_BREAKAGES: readonly Breakage[] = [
     tests: ["test/policy/glob.test.ts"],
   },
   {
-    name: "a static workload is selected by an image",
+    name: "a static workload is selected by what only containers have",
     rule: "README, security model 3",
-    file: "src/policy/decide.ts",
-    search: 'return workload.kind === "container" && workload.image !== undefined && matchesGlob(selector.pattern, workload.image);',
-    replace: "return matchesGlob(selector.pattern, workload.name);",
+    file: "src/policy/selector.ts",
+    search: 'return workload.kind === "container" && selectsContainer(selector, workload);',
+    replace: "return selectsContainer(selector, workload);",
     tests: ["test/policy/decide.test.ts"],
     titled: "never comes from",
+  },
+  {
+    name: "a Swarm service has the role of another",
+    rule: "README, security model 3",
+    file: "src/policy/selector.ts",
+    search: 'return hasLabel("com.docker.swarm.service.name", selector.service);',
+    replace: 'return hasLabel("com.docker.swarm.service.name", "*");',
+    tests: ["test/policy/decide.test.ts"],
+    titled: "by swarm:",
+  },
+  {
+    name: "a container has the role of a network that it is not on",
+    rule: "README, security model 3",
+    file: "src/policy/selector.ts",
+    search: "networks.some((network) => matchesGlob(selector.pattern, network));",
+    replace: "networks.length > 0;",
+    tests: ["test/policy/decide.test.ts"],
+    titled: "by network:",
+  },
+  {
+    name: "Podman's word that a container left a network is not heard",
+    rule: "README, security model 3",
+    file: "src/identity/docker-answers.ts",
+    search: 'return isContainerId(id) ? { kind: "renamed", containerId: id } : undefined;',
+    replace: "return undefined;",
+    tests: ["test/identity/podman.test.ts"],
+    titled: "makes the container be asked about",
   },
   {
     name: "the halves of a binding in the file are glued and split again",

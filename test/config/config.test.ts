@@ -44,6 +44,7 @@ test("without any setting the defaults of docs/flags.md hold", () => {
     account: undefined,
     region: undefined,
     workloads: [],
+    hostRoles: [],
     listen: [
       { host: "0.0.0.0", port: 18_169 },
       { host: "::", port: 18_169 },
@@ -53,7 +54,7 @@ test("without any setting the defaults of docs/flags.md hold", () => {
     rules: "auto",
     interfaces: [],
     runtime: "docker",
-    dockerSocket: "/var/run/docker.sock",
+    docker: { kind: "unix", path: "/var/run/docker.sock" },
     deniedPaths: [],
     unknown: "metadata-only",
     unbound: "metadata-only",
@@ -199,11 +200,10 @@ describe("where settings come from", () => {
       {},
       { AWS_REGION: "eu-west-1", AWS_ENDPOINT_URL_STS: "http://127.0.0.1:4566", DOCKER_HOST: "unix:///run/other.sock" },
     );
-    expect([parsed.region, parsed.stsEndpoint, parsed.dockerSocket]).toEqual(["eu-west-1", "http://127.0.0.1:4566", "/run/other.sock"]);
-  });
-  test("a Docker host elsewhere is not used, and that is said", () => {
-    expect(parse({}, { DOCKER_HOST: "tcp://10.0.0.1:2376" }).warnings).toEqual([
-      "DOCKER_HOST names no unix socket of this host, so it is not used: see --docker-socket",
+    expect([parsed.region, parsed.stsEndpoint, parsed.docker]).toEqual([
+      "eu-west-1",
+      "http://127.0.0.1:4566",
+      { kind: "unix", path: "/run/other.sock" },
     ]);
   });
   test("every flag has one key and one variable of its own", () => {

@@ -11,31 +11,39 @@ const SOUND: HostState = {
   bridgeFilter: false,
   reversePath: 2,
   hasIpv6: true,
-  cgroups: "v2",
+  guard: { tool: "nft" },
+  hostNetwork: { window: "none", reason: "all containers live below /docker." },
   canReadProcesses: true,
-  runtime: { kind: "answers", name: "docker", containers: 3, networks: [] },
+  runtime: { kind: "answers", name: "docker", containers: 3, networks: [], onHostNetwork: [] },
 };
+
+/** A runtime with containers on the host's network; `ecs-agent` keeps the host's role. */
+function withAgents(...names: readonly string[]): HostState["runtime"] {
+  const onHostNetwork = names.map((name) => ({ name, keepsHostRole: name === "ecs-agent" }));
+  return { kind: "answers", name: "docker", containers: names.length, networks: [], onHostNetwork };
+}
 
 function outcomes(state: Partial<HostState>): readonly string[] {
   return findingsOf({ ...SOUND, ...state })
-    .filter(({ outcome, code }) => outcome !== "ok" && code !== "HOST_NETWORK")
+    .filter(({ outcome }) => outcome !== "ok")
     .map(({ outcome, code, detail }) => `${outcome} ${code} ${detail}`);
 }
 
 describe("a look at a host", () => {
-  test("finds nothing wrong with a sound one, but says what is not covered yet", () => {
+  test("finds nothing wrong with a sound one", () => {
     expect(findingsOf(SOUND).map(({ outcome, code }) => `${outcome} ${code}`)).toEqual([
       "ok NODE",
       "ok RULES_BACKEND",
       "ok REDIRECT",
       "ok FOREIGN_RULES",
       "ok CONNTRACK",
+      "ok GUARD",
       "ok BRIDGE_FILTER",
       "ok REVERSE_PATH",
       "ok IPV6",
       "ok PROCESSES",
       "ok RUNTIME",
-      "warn HOST_NETWORK",
+      "ok HOST_NETWORK",
     ]);
   });
 
@@ -73,9 +81,35 @@ describe("a look at a host", () => {
     },
     { title: "a silent Docker", state: { runtime: { kind: "silent", problem: "nobody answers" } }, said: "fail RUNTIME nobody answers" },
     {
+      title: "no bridge guard",
+      state: { guard: { problem: "nft is not installed." } },
+      said: "warn GUARD nft is not installed. Each connection is proven by the socket of its container instead, which costs about a millisecond",
+    },
+    {
+      title: "a window at the start of host-network containers",
+      state: { hostNetwork: { window: "short", reason: "containers share /system.slice with services." } },
+      said: "warn HOST_NETWORK a container with --network host is led to the gateway a moment after it starts, and reaches the real metadata service until then: containers share /system.slice with services",
+    },
+    {
+      title: "host-network containers that cannot be told from the host",
+      state: { hostNetwork: { window: "uncovered", reason: "this host has cgroup v1 alone." }, runtime: withAgents("node-exporter") },
+      said: "fail HOST_NETWORK a container with --network host reaches the real metadata service, and this host's role: this host has cgroup v1 alone; without the host's role once imdsgate runs: node-exporter",
+    },
+    {
+      title: "who loses the host's role",
+      state: { runtime: withAgents("node-exporter", "ecs-agent") },
+      said: "warn HOST_NETWORK a container with --network host is led to the gateway from its first packet on: all containers live below /docker; without the host's role once imdsgate runs: node-exporter; with the host's role by --host-role: ecs-agent",
+    },
+    {
       title: "containers on macvlan",
       state: {
-        runtime: { kind: "answers", name: "docker", containers: 2, networks: [{ name: "lan", driver: "macvlan", containers: 2 }] },
+        runtime: {
+          kind: "answers",
+          name: "docker",
+          containers: 2,
+          networks: [{ name: "lan", driver: "macvlan", containers: 2 }],
+          onHostNetwork: [],
+        },
       },
       said: "fail UNCOVERED 2 on the network lan (macvlan): their packets never pass this host's rules, so they reach the real metadata service",
     },

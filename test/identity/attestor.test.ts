@@ -73,40 +73,6 @@ describe("a container is known", () => {
     });
   });
 
-  test("as its owner where another container shares its network namespace", async () => {
-    const fake = createFakeRuntime();
-    const owner = fake.run({ name: "owner" });
-    fake.run({ name: "sidecar", networks: [], networkMode: `container:${owner}` });
-    // Some runtimes copy the owner's endpoints there.
-    const { runtime } = fake;
-    const { inspectContainer } = runtime;
-    runtime.inspectContainer = async (id, signal) => {
-      const inspected = await inspectContainer(id, signal);
-      return (
-        inspected && {
-          ...inspected,
-          networks: [{ name: "bridge", id: fake.networkIdOf("bridge"), mac: undefined, addresses: ["172.17.0.2"] }],
-        }
-      );
-    };
-    const { run, who } = identityOn(fake, [], { isAlike: () => true });
-    await run();
-    expect(await who("172.17.0.2")).toBe("owner");
-  });
-
-  test("not at all where a container with something else of its own shares the network namespace, until that one ends", async () => {
-    const fake = createFakeRuntime();
-    const owner = fake.run({ name: "owner" });
-    fake.run({ name: "sidecar", networks: [], networkMode: `container:${owner}` });
-    const { run, who, events } = identityOn(fake, [], { isAlike: () => false });
-    await run();
-    expect(await who("172.17.0.2")).toBe("doubled");
-    expect(events.filter(({ kind }) => kind === "address-doubled")).toHaveLength(1);
-    fake.setEvents("lost");
-    fake.stop("sidecar");
-    expect(await who("172.17.0.2")).toBe("owner");
-  });
-
   test("by its new name after a rename", async () => {
     const fake = createFakeRuntime();
     fake.run({ name: "web" });

@@ -1,13 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  parseContainer,
-  parseContainerIds,
-  parseEvent,
-  parseImageLabels,
-  parseNetwork,
-  parseNetworks,
-} from "../../src/identity/docker-answers.ts";
+import { imagePath, parseContainer, parseEvent, parseImageLabels, parseNetwork, parseNetworks } from "../../src/identity/docker-answers.ts";
 
 const ID = "c0ffee".padEnd(64, "0");
 const OTHER = "beef".padEnd(64, "0");
@@ -79,6 +72,22 @@ describe("a container", () => {
     { name: "running as text", change: { State: { Running: "false", Pid: 7 } }, parsed: { isRunning: false, pid: 7, startedAt: "" } },
     { name: "no name", change: { Name: undefined }, parsed: { name: ID.slice(0, 12) } },
     { name: "no image id", change: { Image: null }, parsed: { imageId: undefined } },
+    { name: "an image id that is no text", change: { Image: 7 }, parsed: { imageId: undefined } },
+    {
+      name: "an image of several platforms",
+      change: { ImageManifestDescriptor: { digest: "sha256:def", platform: { architecture: "arm64", os: "linux", variant: "v8" } } },
+      parsed: { imageId: 'sha256:abc {"os":"linux","architecture":"arm64","variant":"v8"}' },
+    },
+    { name: "a manifest that says no platform", change: { ImageManifestDescriptor: { digest: "sha256:def" } }, parsed: {} },
+    { name: "a name in Arabic", change: { Name: "/\u202eخدمة-ويب" }, parsed: { name: "\u202eخدمة-ويب" } },
+    { name: "a name that is a number", change: { Name: 7 }, parsed: { name: ID.slice(0, 12) } },
+    { name: "a start that is a number", change: { State: { ...CONTAINER.State, StartedAt: 7 } }, parsed: { startedAt: "" } },
+    { name: "a pid with a fraction", change: { State: { ...CONTAINER.State, Pid: 1.5 } }, parsed: { pid: undefined } },
+    {
+      name: "a link address that is none",
+      change: { NetworkSettings: { Networks: { a: { MacAddress: "02:42:ac:12:00" } } } },
+      parsed: { networks: [{ name: "a", id: "a", addresses: [], mac: undefined }] },
+    },
     {
       name: "another's network",
       change: { HostConfig: { NetworkMode: `container:${OTHER}` } },
@@ -104,15 +113,6 @@ describe("a container", () => {
 
   test("that is another is none", () =>
     expect([parseContainer(OTHER, CONTAINER), parseContainer(ID, null)]).toEqual([undefined, undefined]));
-});
-
-test("a list of containers is their ids, each once, without what is none", () => {
-  const answer = [{ Id: ID }, { Id: OTHER }, { Id: ID }, { Id: "web" }, { Id: 7 }, {}, null, "x"];
-  expect([parseContainerIds(answer), parseContainerIds({ message: "no" }), parseContainerIds(undefined)]).toEqual([
-    [ID, OTHER],
-    undefined,
-    undefined,
-  ]);
 });
 
 test("a network has its containers' addresses, without Swarm's own endpoints", () => {
@@ -167,6 +167,13 @@ test("an image has its labels, or none; an answer that is no image says nothing"
   ]);
 });
 
+test("an image is asked for by its id, and by its platform where it has several", () => {
+  expect(["sha256:abc", 'sha256:abc {"os":"linux","architecture":"arm64"}'].map(imagePath)).toEqual([
+    "/images/sha256%3Aabc/json",
+    "/images/sha256%3Aabc/json?platform=%7B%22os%22%3A%22linux%22%2C%22architecture%22%3A%22arm64%22%7D",
+  ]);
+});
+
 describe("an event", () => {
   const event = (Type: string, Action: string, ID: string, Attributes = {}) =>
     JSON.stringify({ Type, Action, Actor: { ID, Attributes }, time: 1 });
@@ -206,7 +213,7 @@ test("no answer at all makes a parser throw", () => {
   );
   fc.assert(
     fc.property(any, (answer) => {
-      for (const parse of [parseContainerIds, parseNetworks, parseImageLabels]) parse(answer);
+      for (const parse of [parseNetworks, parseImageLabels]) parse(answer);
       parseContainer(ID, answer);
       parseNetwork(ID, answer);
       parseEvent(JSON.stringify(answer));

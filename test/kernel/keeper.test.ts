@@ -78,6 +78,24 @@ describe.for(BACKENDS)("the keeper of %s", (backend) => {
   });
 });
 
+/** What firewalld makes anew when it is reloaded; with either of its backends it empties the tables of iptables too, one after the other. */
+const FIREWALLD =
+  "table inet firewalld { chain filter_INPUT { type filter hook input priority filter + 10; policy accept; ct state invalid drop; }; }";
+
+test.for(BACKENDS)("a reload of firewalld costs %s at most a repair or two, and it is no fight", async (backend) => {
+  const { host, kept } = await startHost(backend);
+  await host.sh("nft", [FIREWALLD]);
+  const before = await rulesText(host);
+  await host.sh("nft", [`delete table inet firewalld; ${FIREWALLD}`]);
+  for (const program of backend === "iptables-legacy" ? ["iptables-legacy", "ip6tables-legacy"] : ["iptables-nft", "ip6tables-nft"]) {
+    for (const table of ["mangle", "nat", "filter"]) await host.sh(`${program}-restore`, ["-w"], `*${table}\nCOMMIT\n`);
+  }
+  if (backend !== "nftables") await kept.told(isRepair, 0);
+  await vi.waitUntil(async () => (await rulesText(host)) === before, { timeout: 10_000 });
+  expect(kept.events.every(isRepair)).toBe(true);
+  expect(kept.events.length > 0).toBe(backend !== "nftables");
+});
+
 test.for(["nftables", "iptables-nft"] as const)("a monitor that somebody kills costs %s nothing but a moment", async (backend) => {
   const { host, kept } = await startHost(backend);
   const damage = DAMAGES[backend].at(0);

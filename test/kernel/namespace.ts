@@ -38,6 +38,11 @@ export function startPeerNamespace(host: Namespace): Promise<Namespace> {
   return startAgent([...entering(host.pid), "unshare", "--net"]);
 }
 
+/** A process of `host` itself, in its network, that runs in the cgroup of a `folder`. */
+export function startInCgroup(host: Namespace, folder: string): Promise<Namespace> {
+  return startAgent([...entering(host.pid), "sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', folder]);
+}
+
 function entering(pid: number): string[] {
   const user = isRoot ? [] : ["--user", "--preserve-credentials"];
   return ["nsenter", "--target", String(pid), ...user, "--net", "--mount"];

@@ -1,8 +1,10 @@
 import { expect, onTestFinished, test } from "vitest";
 import { type RulesArguments, runRules } from "../../src/commands/rules.ts";
+import type { BackendName } from "../../src/rules/backend.ts";
 import { dumpRules } from "./dump.ts";
 import { startKept } from "./kept-host.ts";
-import { startHostNamespace } from "./namespace.ts";
+import { type Namespace, startHostNamespace } from "./namespace.ts";
+import { GATEWAY_PORT } from "./network.ts";
 
 /** A host with an uplink, and `imdsgate rules …` on it: exit code, stdout, stderr. */
 async function startHost() {
@@ -196,15 +198,94 @@ test("remove says so where a gateway that runs puts the rules back", async () =>
   onTestFinished(kept.stop);
   await expect(rules("remove")).rejects.toMatchObject({
     code: "RULES_FAILED",
-    message: "The rules were taken out, and a gateway that runs has put them back. Stop it first, then: imdsgate rules remove",
+    message:
+      "The rules were taken out, and a gateway that runs has put them back. To have it let go of them: imdsgate rules remove --stop-keeper",
   });
   await kept.stop();
   expect((await rules("remove")).out).toBe(`The rules of imdsgate are gone (nftables): ${GONE}`);
 });
 
+test("remove changes nothing where a gateway listens at the end of the redirect: no container gets a moment of the real service", async () => {
+  const { host, rules } = await startHost();
+  await rules("apply", { all: true });
+  await host.ask({ act: "listen", name: "gateway", host: "0.0.0.0", port: GATEWAY_PORT });
+  const before = await dumpRules(host);
+  await expect(rules("remove")).rejects.toMatchObject({
+    code: "RULES_FAILED",
+    message:
+      "Nothing was changed: a gateway runs where the rules lead to, and would put them back. To have it let go of them: imdsgate rules remove --stop-keeper",
+  });
+  expect(await dumpRules(host)).toBe(before);
+});
+
+test.for(["nftables", "iptables-nft", "iptables-legacy"] as const)(
+  "remove --stop-keeper has the gateway that keeps the %s rules let go of them, and leaves nothing, not even the question",
+  async (backend) => {
+    const { host, rules } = await startHost();
+    const before = await dumpRules(host);
+    const kept = await startKept(host, backend);
+    onTestFinished(kept.stop);
+    expect(await rules("remove", { "stop-keeper": true })).toEqual({
+      exitCode: 0,
+      out: `The rules of imdsgate are gone (${backend}): ${GONE}`,
+      err: "A gateway that runs let go of the rules and serves on. It keeps rules again once it is started anew.\n",
+    });
+    expect(kept.events).toEqual([{ kind: "rules-released", backend }]);
+    await takeOutLegacyUse(host, backend);
+    expect(await dumpRules(host)).toBe(before);
+
+    // Neither a change of what it wants nor rules by hand make it keep any.
+    await kept.rules.capture({ caught: [], exempt: [] });
+    expect(await dumpRules(host)).toBe(before);
+    await rules("apply", { all: true });
+    await rules("remove");
+    expect(await dumpRules(host)).toBe(before);
+  },
+);
+
+test.for(["nftables", "iptables-nft"] as const)("remove --stop-keeper without a gateway only takes longer: %s", async (backend) => {
+  const { host, rules } = await startHost();
+  const before = await dumpRules(host);
+  await rules("apply", { rules: backend.replace("-nft", ""), all: true });
+  const gone = { exitCode: 0, out: `The rules of imdsgate are gone (${backend}): ${GONE}`, err: "" };
+  expect(await rules("remove", { "stop-keeper": true })).toEqual(gone);
+  expect(await dumpRules(host)).toBe(before);
+});
+
+test.for(["nftables", "iptables-nft"] as const)(
+  "a question that nobody answered releases no gateway that starts later: %s",
+  async (backend) => {
+    const { host, rules } = await startHost();
+    const before = await dumpRules(host);
+    const wish = { rules: backend.replace("-nft", ""), all: true };
+    await rules("apply", wish);
+    await putQuestion(host, backend);
+    const kept = await startKept(host, backend);
+    onTestFinished(kept.stop);
+    await expect(rules("remove")).rejects.toMatchObject({ code: "RULES_FAILED" });
+    expect(kept.events.map(({ kind }) => kind)).toContain("rules-repaired");
+    await kept.stop();
+    await putQuestion(host, backend);
+    await rules("remove");
+    expect(await dumpRules(host)).toBe(before);
+  },
+);
+
+/** What a removal that was killed leaves. */
+async function putQuestion(host: Namespace, backend: BackendName): Promise<void> {
+  if (backend === "nftables") await host.sh("nft", ["add table inet imdsgate-released"]);
+  else await host.sh(backend, ["-w", "-t", "mangle", "-N", "IMDSGATE_RELEASED"]);
+}
+
+/** `startKept` makes the host one that uses iptables-legacy, by a rule that is not ours. */
+async function takeOutLegacyUse(host: Namespace, backend: BackendName): Promise<void> {
+  if (backend === "iptables-legacy") await host.sh("iptables-legacy", ["-w", "-t", "raw", "-F"]);
+}
+
 test.for([
   { title: "a port that only the gateway will know", flags: { listen: ["0.0.0.0:0"] } },
   { title: "no rules at all", flags: { rules: "none" } },
+  { title: "a keeper to be stopped where nothing is removed", flags: { "stop-keeper": true } },
 ])("what cannot be applied is bad usage: $title", async ({ flags }) => {
   const { rules } = await startHost();
   await expect(rules("apply", flags)).rejects.toMatchObject({ code: "CONFIG_INVALID" });

@@ -9,6 +9,7 @@ import type { RuleSet } from "../../src/rules/rule-set.ts";
 import { createRules, removeAllRules } from "../../src/rules/rules.ts";
 import type { RunCommand } from "../../src/run-command.ts";
 import { dumpRules } from "./dump.ts";
+import { loadForeignRules } from "./foreign-rules.ts";
 import { type Namespace, startHostNamespace } from "./namespace.ts";
 
 const ALL: RuleSet = { parts: "all", gatewayPort: 18169, uplinkInterfaces: ["eth0"], workloadInterfaces: [] };
@@ -21,38 +22,11 @@ const BACKENDS: Readonly<Record<Name, (run: RunCommand) => Backend>> = {
   "iptables-legacy": (run) => iptablesBackend(run, "legacy"),
 };
 
-/** Rules of others: a table of nft, Docker-like chains of both iptables variants, one of them only half there. */
-const FOREIGN_NFT = `
-table inet firewall {
-  set admins { type ipv4_addr; elements = { 10.0.0.1 }; }
-  chain input { type filter hook input priority filter; policy accept; ip saddr @admins accept; tcp dport 25 drop; }
-}
-table ip filter {
-  chain FORWARD { type filter hook forward priority filter; policy drop; }
-}
-`;
-const FOREIGN_IPTABLES = `*nat
-:DOCKER - [0:0]
--A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
--A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
-COMMIT
-*filter
-:DOCKER-USER - [0:0]
--A FORWARD -j DOCKER-USER
--A FORWARD -i docker0 ! -o docker0 -j ACCEPT
-COMMIT
-`;
-
 const HOSTS: readonly { host: string; prepare: (namespace: Namespace) => Promise<void> }[] = [
   { host: "a host without any rules", prepare: async () => {} },
   {
     host: "a host with rules of others",
-    prepare: async ({ sh }) => {
-      await sh("nft", ["-f", "-"], FOREIGN_NFT);
-      await sh("iptables-nft-restore", ["--noflush"], FOREIGN_IPTABLES);
-      await sh("iptables-legacy-restore", ["--noflush", "-w"], FOREIGN_IPTABLES);
-      await sh("ip6tables-legacy", ["-w", "-A", "INPUT", "-p", "tcp", "--dport", "25", "-j", "DROP"]);
-    },
+    prepare: loadForeignRules,
   },
 ];
 

@@ -14,7 +14,12 @@ const WEB: Workload = {
   name: "shop-web-1",
   id: ID,
   image: "nginx:1.27",
-  labels: { team: "blue", "com.docker.compose.project": "shop", "com.docker.compose.service": "web" },
+  labels: {
+    team: "blue",
+    "com.docker.compose.project": "shop",
+    "com.docker.compose.service": "web",
+    "com.docker.swarm.service.name": "stack_web",
+  },
   networks: ["shop", "back"],
   addresses: ["172.20.0.7", "172.21.0.9", "fd00::7"],
 };
@@ -72,6 +77,14 @@ describe("the grant of a workload", () => {
     { binding: "compose:shop/web=app", is: "app" },
     { binding: "compose:*/web=app", is: "app" },
     { binding: "compose:shop/db=app", is: "none" },
+    { binding: "swarm:stack_web=app", is: "app" },
+    { binding: "swarm:stack_*=app", is: "app" },
+    { binding: "swarm:web=app", is: "none" },
+    { binding: "swarm:stack_we=app", is: "none" },
+    { binding: "network:back=app", is: "app" },
+    { binding: "network:sho?=app", is: "app" },
+    { binding: "network:bac=app", is: "none" },
+    { binding: "network:front=app", is: "none" },
     { binding: "ip:172.21.0.0/16=app", is: "app" },
     { binding: "ip:fd00::/64=app", is: "app" },
     { binding: "ip:172.20.0.8=app", is: "none" },
@@ -84,9 +97,14 @@ describe("the grant of a workload", () => {
     expect(roleGiven(WEB, ["name:shop-*=c", "image:nginx:*=b"])).toBe("c");
   });
 
-  test.for(["label:team=blue=app", "compose:shop/web=app", "image:*=app"])("of a static workload never comes from %s", (binding) => {
+  const forContainersAlone = ["label:team=blue=app", "compose:shop/web=app", "swarm:stack_web=app", "network:back=app", "image:*=app"];
+  test.for(forContainersAlone)("of a static workload never comes from %s", (binding) => {
     expect(roleGiven(VM, [binding])).toBe("none");
-    expect(roleGiven({ ...VM, image: "nginx:1.27" }, [binding])).toBe("none");
+    expect(roleGiven({ ...VM, image: "nginx:1.27", networks: ["back"] }, [binding])).toBe("none");
+  });
+
+  test.for(["swarm:*=app", "network:*=app", "compose:*/*=app"])("is none by %s for a container that has nothing of the kind", (binding) => {
+    expect(roleGiven({ ...WEB, labels: {}, networks: [] }, [binding])).toBe("none");
   });
 
   test.for(["name:vm-?=app", "ip:10.9.0.0/24=app"])("of a static workload may come from %s", (binding) => {

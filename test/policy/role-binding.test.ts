@@ -20,6 +20,8 @@ describe("a role binding", () => {
     { text: `label:team=a=b=${ARN}`, selector: { kind: "label", key: "team", pattern: "a=b" }, role: BY_ARN },
     { text: `name:web=${ARN}`, selector: { kind: "name", pattern: "web" }, role: BY_ARN },
     { text: "compose:shop/*=app", selector: { kind: "compose", project: "shop", service: "*" }, role: NAMED },
+    { text: "swarm:shop_*=app", selector: { kind: "swarm", service: "shop_*" }, role: NAMED },
+    { text: "network:payments=app", selector: { kind: "network", pattern: "payments" }, role: NAMED },
     { text: "ip:172.20.0.0/16=app", selector: { kind: "ip", block: "172.20.0.0/16" }, role: NAMED },
     { text: "ip:172.20.0.7=app", selector: { kind: "ip", block: "172.20.0.7/32" }, role: NAMED },
     { text: "ip:0.0.0.0/0=app", selector: { kind: "ip", block: "0.0.0.0/0" }, role: NAMED },
@@ -72,6 +74,11 @@ describe("a role binding", () => {
     { text: "label:te*=x=app", problem: '"te*=x" is not a label and its value' },
     { text: "compose:shop=app", problem: '"shop" is not a Compose service' },
     { text: "compose:shop/web/1=app", problem: '"shop/web/1" is not a Compose service' },
+    { text: "swarm:=app", problem: '"" is not a Swarm service' },
+    { text: "swarm:shop/web=app", problem: '"shop/web" is not a Swarm service' },
+    { text: "network:=app", problem: '"" is not the name of a network' },
+    { text: "network:a b=app", problem: '"a b" is not the name of a network' },
+    { text: "constructor:x=app", problem: '"constructor:x" is no selector' },
     { text: "ip:web=app", problem: '"web" is not an address or a block of addresses' },
     { text: "ip:10.0.0.0/33=app", problem: '"10.0.0.0/33" is not an address or a block of addresses' },
     { text: "ip:10.0.0.0/=app", problem: '"10.0.0.0/" is not an address or a block of addresses' },
@@ -88,6 +95,14 @@ describe("a role binding", () => {
       problem,
       allowed: expect.stringMatching(/.{8}/),
       example: expect.stringMatching(/.{8}/),
+    });
+  });
+
+  test("with an unknown selector is refused with the list of all", () => {
+    expect(parseRoleBinding("pod:x=app", new Map())).toEqual({
+      problem: '"pod:x" is no selector',
+      allowed: "name:, image:, label:K=V, compose:PROJECT/SERVICE, swarm:SERVICE, network:NAME or ip:CIDR",
+      example: "name:web=web-role",
     });
   });
 

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { endOldFlows } from "../../src/rules/conntrack.ts";
 import { MISSING, scriptedRun } from "./scripted-run.ts";
 
-const V4 = "conntrack -D -f ipv4 --orig-dst 169.254.169.254";
-const V6 = "conntrack -D -f ipv6 --orig-dst fd00:ec2::254";
+const V4 = "conntrack -D -f ipv4 --orig-dst 169.254.169.254 --reply-src 169.254.169.254";
+const V6 = "conntrack -D -f ipv6 --orig-dst fd00:ec2::254 --reply-src fd00:ec2::254";
 const NONE = { exitCode: 1, stderr: "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted.\n" };
 
 test.for([

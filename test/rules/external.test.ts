@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
-import { externalRedirect } from "../../src/rules/external.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { ImdsgateEvent } from "../../src/events.ts";
+import { externalRedirect, watchExternalRedirect } from "../../src/rules/external.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 
 function hostWith(listings: Readonly<Record<string, string>>) {
@@ -47,5 +48,65 @@ describe("rules that another unit owns", () => {
     stop.abort();
     await waited;
     expect(waits).toEqual(["waited"]);
+  });
+});
+
+describe("rules that another unit owns, once they stood", () => {
+  const GONE = {
+    kind: "rules-unkept",
+    backend: "external",
+    message:
+      '--rules external: no rule leads 169.254.169.254 to this gateway any more, so containers may reach the real IMDS. Have the unit that owns the rules put them in anew, or use "imdsgate rules apply --all --listen 0.0.0.0:18169"',
+  };
+  const BACK = { kind: "rules-note", message: "--rules external: the rules lead 169.254.169.254 to this gateway again" };
+
+  /** A watch over a host of which `state` says what `nft` lists. `looks` moves the time on by as many looks. */
+  async function startWatch() {
+    const clock = handMovedClock();
+    const state = { nft: NFT, exitCode: 0 };
+    const run = async (program: string) =>
+      program === "nft"
+        ? { exitCode: state.exitCode, stdout: state.nft, stderr: "", isMissing: false }
+        : { exitCode: undefined, stdout: "", stderr: "", isMissing: true };
+    const events: ImdsgateEvent[] = [];
+    const ending = new AbortController();
+    const watching = watchExternalRedirect({ run, clock, gatewayPort: 18_169 }, (event) => events.push(event), ending.signal);
+    onTestFinished(async () => {
+      ending.abort();
+      await watching;
+    });
+    const looked = async () => {
+      while (clock.untilNext() === undefined) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await looked();
+    async function looks(count: number): Promise<void> {
+      for (let look = 0; look < count; look += 1) {
+        clock.advance(10_000);
+        await looked();
+      }
+    }
+    return { state, events, looks };
+  }
+
+  test("are told of once when they are gone, and once when they are back", async () => {
+    const { state, events, looks } = await startWatch();
+    await looks(2);
+    expect(events).toEqual([]);
+    state.nft = "";
+    await looks(3);
+    expect(events).toEqual([GONE]);
+    state.nft = NFT;
+    await looks(2);
+    expect(events).toEqual([GONE, BACK]);
+  });
+
+  test("are not called gone because the tool that listed them fails", async () => {
+    const { state, events, looks } = await startWatch();
+    Object.assign(state, { nft: "", exitCode: undefined });
+    await looks(2);
+    expect(events).toEqual([]);
+    state.exitCode = 0;
+    await looks(1);
+    expect(events).toEqual([GONE]);
   });
 });

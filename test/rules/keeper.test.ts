@@ -1,7 +1,8 @@
 import { expect, onTestFinished, test } from "vitest";
 import type { ImdsgateEvent } from "../../src/events.ts";
-import { keepRules } from "../../src/rules/keeper.ts";
+import { createKeeper } from "../../src/rules/keeper.ts";
 import type { RuleDifference } from "../../src/rules/rule-differences.ts";
+import { createTurns } from "../../src/rules/turns.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 
 const REDIRECT: RuleDifference = { kind: "missing", part: "redirect", chain: "pre", rule: "redirect to :1" };
@@ -16,33 +17,43 @@ const IN_OTHER_WORDS = [
 function startKeeper(first: readonly RuleDifference[] = [], lookFails = false) {
   const clock = handMovedClock(0);
   const ending = new AbortController();
-  const now = { missing: first, lookFails, putFails: false, duringLook: () => {} };
+  const now = { missing: first, lookFails, putFails: false, isReleaseAsked: false, duringLook: () => {} };
   const put: string[] = [];
   const events: ImdsgateEvent[] = [];
+  const followed: string[] = [];
   let change = () => {};
-  const kept = keepRules(
-    {
-      backend: "nftables",
-      look() {
-        const seen = now.missing;
-        now.duringLook();
-        return now.lookFails ? Promise.reject(new Error("nft: no")) : Promise.resolve(seen);
-      },
-      putIn(parts) {
-        if (now.putFails) return Promise.reject(new Error("nft: busy"));
-        put.push(parts);
-        now.missing = parts === "all" ? [] : [REDIRECT];
-        return Promise.resolve();
-      },
-      watch(onChange, signal) {
-        change = onChange;
-        return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-      },
-      clock,
-      emit: (event) => events.push(event),
+  const inTurn = createTurns();
+  const keeper = createKeeper({
+    backend: "nftables",
+    inTurn,
+    look() {
+      const seen = now.missing;
+      now.duringLook();
+      return now.lookFails ? Promise.reject(new Error("nft: no")) : Promise.resolve(seen);
     },
-    ending.signal,
-  );
+    putIn(parts) {
+      if (now.putFails) return Promise.reject(new Error("nft: busy"));
+      put.push(parts);
+      now.missing = parts === "all" ? [] : [REDIRECT];
+      return Promise.resolve();
+    },
+    isReleaseAsked: () => Promise.resolve(now.isReleaseAsked),
+    release() {
+      now.isReleaseAsked = false;
+      return Promise.resolve();
+    },
+    followUplinks(isDue) {
+      followed.push(isDue ? "due" : "when it is time");
+      return Promise.resolve();
+    },
+    watch(onChange, signal) {
+      change = onChange;
+      return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    },
+    clock,
+    emit: (event) => events.push(event),
+  });
+  const kept = keeper.run(ending.signal);
   const settle = async () => {
     for (let turn = 0; turn < 50; turn++) await Promise.resolve();
   };
@@ -55,6 +66,10 @@ function startKeeper(first: readonly RuleDifference[] = [], lookFails = false) {
     now,
     put,
     events,
+    followed,
+    inTurn,
+    kept,
+    learnWording: keeper.learnWording,
     stop,
     settle,
     async damage(missing: readonly RuleDifference[]) {
@@ -212,4 +227,54 @@ test("it ends when it is told to, with no timer left and the rules as they are",
   await keeper.settle();
   await keeper.stop();
   expect([keeper.untilNext(), keeper.put]).toEqual([undefined, []]);
+});
+
+test("asked for the release it lets go, tells it, and ends by itself with the rules as they are", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  keeper.now.isReleaseAsked = true;
+  await keeper.damage([DROP]);
+  await keeper.kept;
+  expect([keeper.now.isReleaseAsked, keeper.put, keeper.events, keeper.untilNext()]).toEqual([
+    false,
+    [],
+    [{ kind: "rules-released", backend: "nftables" }],
+    undefined,
+  ]);
+});
+
+test("the default route is followed after each repair, and otherwise when it is time", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  await keeper.damage([DROP]);
+  await keeper.advance(30_000);
+  expect(keeper.followed).toEqual(["when it is time", "due", "when it is time"]);
+});
+
+test("it waits for its turn, and finds then what the change before it has left", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  const change = Promise.withResolvers<void>();
+  const turn = keeper.inTurn(() => change.promise);
+  await keeper.damage([DROP]);
+  expect(keeper.put).toEqual([]);
+  keeper.now.missing = [];
+  change.resolve();
+  await turn;
+  await keeper.settle();
+  expect(keeper.put).toEqual([]);
+});
+
+test("after a change of ours it learns the tool's words anew, and tells of them once", async () => {
+  const [asked, listed] = IN_OTHER_WORDS;
+  const keeper = startKeeper([asked, listed]);
+  await keeper.settle();
+  const [askedNow, listedNow] = IN_OTHER_WORDS.map((one) => ({ ...one, chain: "pre" }));
+  keeper.now.missing = [askedNow, listedNow].filter((one) => one !== undefined);
+  await keeper.learnWording();
+  await keeper.damage(keeper.now.missing);
+  expect([keeper.put, keeper.events.map(({ kind }) => kind)]).toEqual([[], ["rules-note"]]);
+  // What it had learnt before is no longer this tool's word.
+  await keeper.damage([asked, listed]);
+  expect(keeper.put).toEqual(["all"]);
 });

@@ -12,7 +12,7 @@ function startWatch(backend: BackendName) {
   let say = (_: string) => {};
   let die = () => {};
   const follow: FollowCommand = (program, args, onLine, signal) => {
-    started.push([program, ...args].join(" "));
+    started.push([program, ...args.filter((arg) => !arg.includes("\n"))].join(" "));
     say = onLine;
     return new Promise((resolve) => {
       die = resolve;
@@ -21,7 +21,7 @@ function startWatch(backend: BackendName) {
   };
   let changes = 0;
   const watching = ruleChanges(
-    backend,
+    { name: backend, program: backend === "nftables" ? "nft" : backend },
     follow,
     clock,
   )(() => {
@@ -40,6 +40,7 @@ test.for<{ backend: BackendName; line: string; counts: boolean }>([
   { backend: "nftables", line: "delete table inet imdsgate", counts: true },
   { backend: "nftables", line: "delete rule inet imdsgate-closed forward handle 3", counts: true },
   { backend: "nftables", line: "add rule inet imdsgate forward counter packets 0 bytes 0", counts: true },
+  { backend: "nftables", line: "add table inet imdsgate-released", counts: true },
   { backend: "nftables", line: "add table inet imdsgatelike", counts: false },
   { backend: "nftables", line: "delete rule ip nat PREROUTING handle 6", counts: false },
   { backend: "nftables", line: "# new generation 8 by process 24924 (iptables-nft)", counts: false },
@@ -47,6 +48,7 @@ test.for<{ backend: BackendName; line: string; counts: boolean }>([
   { backend: "iptables-nft", line: "insert rule ip6 mangle FORWARD counter packets 0 bytes 0 accept", counts: true },
   { backend: "iptables-nft", line: "delete rule ip nat IMDSGATE-PRE handle 2", counts: true },
   { backend: "iptables-nft", line: "delete table ip nat", counts: true },
+  { backend: "iptables-nft", line: "add chain ip mangle IMDSGATE_RELEASED", counts: true },
   { backend: "iptables-nft", line: "add rule ip nat DOCKER iifname docker0 return", counts: false },
 ])("$backend: whether it counts: $line", async ({ backend, line, counts }) => {
   const watch = startWatch(backend);
@@ -69,10 +71,19 @@ test("a monitor that dies is started anew after half a second, with a look at ei
   expect(await watch.changesBy(() => watch.clock.advance(250))).toBe(1);
 });
 
-test("iptables-legacy tells nothing, so it is looked at twice a second", async () => {
+test("iptables-legacy tells nothing, so a shell looks, and says when it differs", async () => {
   const watch = startWatch("iptables-legacy");
-  for (let k = 0; k < 4; k++) expect(await watch.changesBy(() => watch.clock.advance(500))).toBe(1);
-  expect(watch.started).toEqual([]);
+  expect(watch.started).toEqual(["sh -c sh iptables-legacy-save ip6tables-legacy-save"]);
+  expect(await watch.changesBy(() => watch.say("changed"))).toBe(1);
+});
+
+test("where that shell does not stay alive, its restarts come to the same as polling", async () => {
+  const watch = startWatch("iptables-legacy");
+  for (let k = 1; k < 4; k++) {
+    expect(await watch.changesBy(watch.die)).toBe(1);
+    expect(await watch.changesBy(() => watch.clock.advance(500))).toBe(0);
+    expect(watch.started).toHaveLength(k + 1);
+  }
 });
 
 test.for<BackendName>(["nftables", "iptables-nft", "iptables-legacy"])("%s: it ends when it is told to", async (backend) => {

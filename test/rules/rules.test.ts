@@ -1,18 +1,22 @@
 import { describe, expect, test } from "vitest";
+import type { ImdsgateEvent } from "../../src/events.ts";
 import { nftScript } from "../../src/rules/nftables.ts";
 import { createRules, removeAllRules } from "../../src/rules/rules.ts";
+import type { RunCommand } from "../../src/run-command.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { type Answer, scriptedRun } from "./scripted-run.ts";
 
-const NFT_SCRIPT_CLOSED = nftScript({ parts: "closed", gatewayPort: 18169, uplinkInterfaces: ["ens5"], workloadInterfaces: ["br-*"] });
+const NFT_SCRIPT_CLOSED = nftScript({ parts: "closed", gatewayPort: 18169, uplinkInterfaces: [], workloadInterfaces: ["br-*"] });
 const DENIED: Answer = { exitCode: 1, stderr: "Failed to list table names in /proc/net/ip_tables_names: Permission denied\n" };
 
 const HOST: Readonly<Record<string, Answer>> = {
   "nft --version": {},
   "nft -j list tables": { stdout: "{}" },
   "nft -f -": {},
+  "nft list tables": {},
   "iptables-legacy -V": { stdout: "iptables v1.8.9 (legacy)\n" },
   "iptables-legacy-save": {},
+  "iptables-legacy-save -t mangle": {},
   "ip -j -4 route show table all default": { stdout: '[{"dst":"default","dev":"ens5"}]' },
   "ip -j -6 route show table all default": { stdout: "[]" },
   "test -e /proc/net/if_inet6": { exitCode: 1 },
@@ -25,12 +29,12 @@ describe("the rules of a host", () => {
     const looks = calls.length;
     expect(await rules.apply("closed", 18169)).toBe("no-conntrack-tool");
     expect(calls.slice(looks)).toEqual([
-      "ip -j -4 route show table all default",
-      "ip -j -6 route show table all default",
       `nft -f -\n${NFT_SCRIPT_CLOSED}`,
+      "iptables-legacy-save -t mangle",
       "test -e /proc/net/if_inet6",
       "iptables-legacy-save",
-      "conntrack -D -f ipv4 --orig-dst 169.254.169.254",
+      "nft list tables",
+      "conntrack -D -f ipv4 --orig-dst 169.254.169.254 --reply-src 169.254.169.254",
     ]);
   });
 
@@ -49,11 +53,79 @@ describe("the rules of a host", () => {
     const emit = () => ending.abort();
     await rules.keep({ follow: untilAborted, clock: handMovedClock(), emit }, ending.signal);
     expect(calls.slice(before)).toEqual([
+      "nft list tables",
       "nft -s list table inet imdsgate",
       "nft -s list table inet imdsgate-closed",
       `nft -f -\n${NFT_SCRIPT_CLOSED}`,
-      "conntrack -D -f ipv4 --orig-dst 169.254.169.254",
+      "conntrack -D -f ipv4 --orig-dst 169.254.169.254 --reply-src 169.254.169.254",
     ]);
+  });
+
+  test("who runs in the host's network is captured with what stands, and remembered where nothing does", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const rules = await createRules(run, "auto", ["br-*"]);
+    const hostNetwork = { caught: [], exempt: ["system.slice/imdsgate.service"] };
+    const before = calls.length;
+    await rules.capture(hostNetwork);
+    expect(calls.slice(before)).toEqual([]);
+    await rules.apply("closed", 18169);
+    const applied = calls.length;
+    await rules.capture(undefined);
+    expect(calls.slice(applied).filter((call) => !call.startsWith("conntrack"))).toEqual([`nft -f -\n${NFT_SCRIPT_CLOSED}`]);
+    expect(calls.slice(before).filter((call) => call.startsWith("nft -f"))).toHaveLength(2);
+  });
+
+  test("an apply and a capture at the same time go in one after the other, in their order", async () => {
+    const scripted = scriptedRun(HOST);
+    let running = 0;
+    let most = 0;
+    const run: RunCommand = async (...call) => {
+      running += call[0] === "nft" ? 1 : 0;
+      most = Math.max(most, running);
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+      running -= call[0] === "nft" ? 1 : 0;
+      return scripted.run(...call);
+    };
+    const rules = await createRules(scripted.run, "auto", ["br-*"]).then(() => createRules(run, "auto", ["br-*"]));
+    most = 0;
+    await Promise.all([rules.apply("closed", 18169), rules.capture(undefined), rules.apply("closed", 18169), rules.capture(undefined)]);
+    expect(most).toBe(1);
+  });
+
+  test("a default route that moves after the start is followed within half a minute, and told, but is no repair", async () => {
+    const clock = handMovedClock();
+    let uplink = "ens5";
+    const scripts: string[] = [];
+    const script = (name: string) => nftScript({ parts: "all", gatewayPort: 18169, uplinkInterfaces: [name], workloadInterfaces: [] });
+    let standing = "";
+    const scripted = scriptedRun(HOST);
+    const run: RunCommand = async (program, args, input) => {
+      const line = [program, ...args].join(" ");
+      if (line === "nft -f -") {
+        standing = input ?? "";
+        scripts.push(standing);
+      }
+      const [, table = ""] = /^nft -s list table (.*)$/.exec(line) ?? [];
+      const result = await scripted.run(program, args, input);
+      if (table !== "") return { ...result, exitCode: 0, isMissing: false, stdout: tableIn(standing, table) };
+      return line.includes("-4 route") ? { ...result, stdout: JSON.stringify([{ dst: "default", dev: uplink }]) } : result;
+    };
+    const rules = await createRules(run, "auto", []);
+    await rules.apply("all", 18169);
+    const events: ImdsgateEvent[] = [];
+    const ending = new AbortController();
+    const untilAborted = () => new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve(), { once: true }));
+    const kept = rules.keep({ follow: untilAborted, clock, emit: (event) => events.push(event) }, ending.signal);
+    uplink = "ens6";
+    for (let second = 0; second < 31; second++) {
+      clock.advance(1_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    ending.abort();
+    await kept;
+    expect(scripts).toEqual([script("ens5"), script("ens6")]);
+    const message = "the default route leads over ens6 now, not over ens5: the rules follow it";
+    expect(events).toEqual([{ kind: "rules-note", message }]);
   });
 
   test("nothing is kept where nothing was applied", async () => {
@@ -65,7 +137,7 @@ describe("the rules of a host", () => {
   });
 
   test("with CAP_NET_ADMIN alone, where iptables-legacy may not be looked into, nftables still does its work", async () => {
-    const { run } = scriptedRun({ ...HOST, "iptables-legacy-save": DENIED });
+    const { run } = scriptedRun({ ...HOST, "iptables-legacy-save": DENIED, "iptables-legacy-save -t mangle": DENIED });
     const rules = await createRules(run, "auto", []);
     expect(await rules.apply("closed", 18169)).toBe("no-conntrack-tool");
   });
@@ -84,6 +156,7 @@ describe("the rules of a host", () => {
       "nft list tables": { exitCode: 1, stderr: "nft: broken\n" },
       "iptables-nft -V": { stdout: "iptables v1.8.9 (nf_tables)\n" },
       "iptables-nft-save": { exitCode: 1, stderr: "iptables-nft-save: broken\n" },
+      "iptables-nft-save -t mangle": {},
       "iptables-legacy-save": { stdout: ours },
       "iptables-legacy-restore --noflush -w 3": {},
     });
@@ -122,12 +195,17 @@ describe("the rules of a host", () => {
       await portWith(inTable),
       await portWith({ "iptables-legacy-save": { stdout: redirect } }),
       await portWith({ "nft list tables": { exitCode: 1 }, "iptables-legacy-save": { stdout: redirect } }),
-      await portWith({ "iptables-legacy-save": DENIED }),
+      await portWith({ "iptables-legacy-save": DENIED, "iptables-legacy-save -t mangle": DENIED }),
     ]).toEqual([undefined, 8222, 8111, 8111, undefined]);
   });
 
   test("a removal that could not look everywhere says so", async () => {
-    const { run } = scriptedRun({ ...HOST, "nft list tables": {}, "iptables-legacy-save": DENIED });
+    const { run } = scriptedRun({
+      ...HOST,
+      "nft list tables": {},
+      "iptables-legacy-save": DENIED,
+      "iptables-legacy-save -t mangle": DENIED,
+    });
     const rules = await createRules(run, "auto", []);
     await expect(rules.remove()).rejects.toMatchObject({ code: "RULES_NOT_PERMITTED" });
   });
@@ -157,3 +235,8 @@ describe("the rules of a host", () => {
     expect((await createRules(scriptedRun(HOST).run, "auto", [name])).backend).toBe("nftables");
   });
 });
+
+/** One table of a script, as nft lists it. */
+function tableIn(script: string, name: string): string {
+  return script.split(/^(?=table )/m).find((part) => part.startsWith(`table ${name} {`)) ?? "";
+}

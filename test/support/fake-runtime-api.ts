@@ -51,7 +51,10 @@ export function createFakeApi({ containers, networks, images, watchers, isAnswer
     name: "docker",
     async listContainers() {
       await isAnswered("listContainers", "");
-      return [...containers.values()].filter(({ state }) => state === "running").map(({ id }) => id);
+      const listed = [...containers.values()].filter(
+        ({ state, networkMode = "" }) => state === "running" || networkMode.startsWith("container:"),
+      );
+      return listed.map(({ id }) => id);
     },
     async inspectContainer(id) {
       await isAnswered("inspectContainer", id);

@@ -92,6 +92,7 @@ export function createFakeRuntime() {
         startedAt: "",
         whenStarted,
       });
+      tell({ kind: "created", containerId: id });
       return id;
     },
     /** The container's process runs and has its addresses, but the daemon has not said so yet: inspections wait. */
@@ -229,7 +230,7 @@ export function createFakeRuntime() {
       return processes.has(pid) ? connections.some(({ from }) => !spoofedPorts.has(from.port)) : undefined;
     },
     interfaceIndexes: (pid) => (isUnreadable ? UNREADABLE : processes.has(pid) ? [pid] : undefined),
-    cgroup: (pid) => (isUnreadable ? UNREADABLE : cgroups.get(pid)),
+    cgroup: (pid) => (isUnreadable ? UNREADABLE : cgroups.get(Number(pid))),
   };
 
   host.createNetwork("bridge", ["172.17.0.0/16"]);

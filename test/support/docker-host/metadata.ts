@@ -19,7 +19,7 @@ export async function ask(host: DockerHost, from: string | "host", requests: rea
   const output =
     from === "host"
       ? await host.run("/usr/bin/python3", ["-c", ASK], input)
-      : await host.run("docker", ["exec", "--interactive", from, "python3", "-c", ASK], input);
+      : await host.run(host.engine, ["exec", "--interactive", from, "python3", "-c", ASK], input);
   return JSON.parse(output);
 }
 

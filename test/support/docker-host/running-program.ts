@@ -83,8 +83,13 @@ export async function runProgram(invocation: Invocation): Promise<string> {
 
 /** The process that a program like nsenter or unshare started and waits for; the program itself while there is none. */
 export function onlyChildOf(pid: number): number {
+  return childrenOf(pid)[0] ?? pid;
+}
+
+/** The processes that a program started and that still run, in the order of their start. */
+export function childrenOf(pid: number): readonly number[] {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  return children === "" ? pid : Number(children.split(" ")[0]);
+  return children === "" ? [] : children.split(" ").map(Number);
 }
 
 interface SeenOutput {

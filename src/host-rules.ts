@@ -1,0 +1,174 @@
+import { type Clock, sleep } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import type { Emit, ImdsgateEvent } from "./events.ts";
+import type { Claimant } from "./identity/inventory.ts";
+import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
+import type { SourceGuard } from "./identity/source-guard.ts";
+import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
+import { cgroupTree } from "./rules/cgroup-tree.ts";
+import { followHostNetwork } from "./rules/follow-host-network.ts";
+import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
+import { type Guard, probeGuard } from "./rules/guard.ts";
+import { keepGuard } from "./rules/guard-keeper.ts";
+import type { GuardedContainer } from "./rules/guarded-ports.ts";
+import type { HostNetworkPlan } from "./rules/host-network.ts";
+import { probeHostNetwork } from "./rules/host-network-probe.ts";
+import { createRules, type Rules } from "./rules/rules.ts";
+import type { World } from "./world.ts";
+
+/** All that imdsgate has in the kernel of this host: put in step by step, kept, and in step with the containers that there are. */
+export interface HostRules extends SourceGuard {
+  readonly backend: string;
+  /** Each step is told. Throws the RULES_* codes. */
+  apply(parts: "closed" | "all", gatewayPort: number): Promise<void>;
+  /** Takes note of all containers that there are now. */
+  note(containers: readonly Claimant[]): void;
+  /**
+   * Keeps the rules, the guard and the way of host-network containers until `signal` aborts, or until somebody asks for the rules' release.
+   * The rules stay; the guard, which would hold for containers that nobody follows any more, goes. It never rejects.
+   */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Looks at the host and chooses; changes nothing. Throws the RULES_* codes. */
+export async function createHostRules(config: Config, world: World, emit: Emit): Promise<HostRules | undefined> {
+  const { rules: wish, interfaces } = config;
+  if (wish === "none" || wish === "external") return undefined;
+  const rules = await createRules(world.runCommand, wish, interfaces);
+  emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
+  const guard = await chooseGuard(rules, config, world, emit);
+  const hostNetwork = createHostNetwork(rules, config, world, emit);
+  return {
+    backend: rules.backend,
+    async apply(parts, gatewayPort) {
+      const oldFlows = await rules.apply(parts, gatewayPort);
+      emit({ kind: "rules-applied", backend: rules.backend, parts });
+      if (parts === "closed") return;
+      if (oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
+      for (const refusal of await listForeignRefusals(world.runCommand)) emit(refusalNote(refusal));
+    },
+    note(containers) {
+      hostNetwork.note(containers);
+      guard?.bridgeGuard.note(containers.flatMap((claimant) => guardedContainer(claimant, world.processTable)));
+    },
+    heldSince: (id, address) => guard?.bridgeGuard.heldSince(id, address),
+    async run(signal) {
+      const released = new AbortController();
+      const ending = AbortSignal.any([signal, released.signal]);
+      const besides = [guard?.run(ending), hostNetwork.run(ending)];
+      await rules.keep({ follow: world.followCommand, clock: world.clock, emit }, signal);
+      released.abort();
+      await Promise.all(besides);
+    },
+  };
+}
+
+/** The bridge guard and its keeper; undefined where there is nobody to guard, or nothing to guard with, which is said. */
+async function chooseGuard(
+  rules: Rules,
+  config: Config,
+  { runCommand, followCommand, clock }: World,
+  emit: Emit,
+): Promise<{ readonly bridgeGuard: BridgeGuard; readonly run: (signal: AbortSignal) => Promise<void> } | undefined> {
+  if (config.runtime === "none") return undefined;
+  const probed: { readonly guard: Guard } | { readonly problem: string } = await probeGuard(runCommand, rules.backend);
+  if ("problem" in probed) {
+    emit({ kind: "rules-note", message: `${probed.problem} Until then each connection is proven by the socket of its container.` });
+    return undefined;
+  }
+  const { guard } = probed;
+  const bridgeGuard = createBridgeGuard({ guard, runCommand, followCommand, clock, emit });
+  const keeping = { tool: guard.tool, bridgeGuard, follow: followCommand, clock, emit };
+  return {
+    bridgeGuard,
+    async run(signal) {
+      await Promise.all([bridgeGuard.run(signal), keepGuard(keeping, signal)]);
+    },
+  };
+}
+
+function guardedContainer({ workload, pid, macs }: Claimant, processTable: ProcessTable): readonly GuardedContainer[] {
+  const { id, addresses } = workload;
+  if (addresses.length === 0 || macs.length === 0) return [];
+  const interfaceIndexes = processTable.interfaceIndexes(pid);
+  return typeof interfaceIndexes === "object" ? [{ id, interfaceIndexes, macs, addresses }] : [];
+}
+
+const TRY_AGAIN_MS = 1_000;
+
+/** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
+function createHostNetwork(rules: Rules, config: Config, { runCommand, processTable, clock }: World, emit: Emit) {
+  let containers: readonly Claimant[] = [];
+  let told = "";
+
+  function cgroupsOfHostNetwork(): readonly string[] {
+    const paths = containers.filter(({ namespace }) => namespace.kind === "host").map(({ pid }) => processTable.cgroup(pid));
+    return paths.filter((path) => typeof path === "string");
+  }
+
+  function tell({ window, reason }: Pick<HostNetworkPlan, "window" | "reason">): void {
+    if (told !== window) emit({ kind: "host-network", window, reason });
+    told = window;
+  }
+
+  async function follow(signal: AbortSignal): Promise<void> {
+    const own = processTable.cgroup("self");
+    const parts = {
+      tree: cgroupTree(),
+      clock,
+      own: own === UNREADABLE ? undefined : own,
+      parents: [],
+      driver: () => undefined,
+      containers: cgroupsOfHostNetwork,
+    };
+    await followHostNetwork(
+      parts,
+      async (plan) => {
+        await rules.capture(plan.capture);
+        tell(plan);
+      },
+      signal,
+    );
+  }
+
+  return {
+    note(noted: readonly Claimant[]): void {
+      containers = noted;
+    },
+    async run(signal: AbortSignal): Promise<void> {
+      if (config.runtime === "none") return;
+      const { problem } = await probeHostNetwork(runCommand, rules);
+      if (problem !== undefined) return tell({ window: "uncovered", reason: problem });
+      await tryAgainAndAgain(() => follow(signal), { clock, emit, backend: rules.backend }, signal);
+    },
+  };
+}
+
+/** Does `act` until it ends without a failure; each other failure is told. */
+async function tryAgainAndAgain(
+  act: () => Promise<void>,
+  { clock, emit, backend }: { readonly clock: Clock; readonly emit: Emit; readonly backend: string },
+  signal: AbortSignal,
+): Promise<void> {
+  let last: string | undefined;
+  for (let isDone = false; !isDone && !signal.aborted; ) {
+    try {
+      await act();
+      isDone = true;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== last) emit({ kind: "rules-unkept", backend, message });
+      last = message;
+      await sleep(clock, TRY_AGAIN_MS, signal);
+    }
+  }
+}
+
+const OLD_FLOWS_LINGER: ImdsgateEvent = {
+  kind: "rules-note",
+  message: "connections to IMDS that are older than the rules linger until they time out: install conntrack to end them at once",
+};
+
+function refusalNote({ chain, help }: ForeignRefusal): ImdsgateEvent {
+  return { kind: "rules-note", message: `the nftables chain ${chain} refuses redirected requests; this lets them in: ${help.join("; ")}` };
+}

@@ -1,0 +1,52 @@
+import { existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import type { CgroupFacts } from "./host-network.ts";
+
+/** The cgroup2 tree of this host. All paths are in that tree, without a leading slash; the root is the empty text. */
+export interface CgroupTree {
+  /** Which hierarchies are mounted: `hybrid` is a cgroup2 tree beside those of v1; undefined: none is. */
+  readonly version: CgroupFacts["version"];
+  /** The kernel's number of a cgroup, which another one under the same path never has; undefined: there is none. */
+  idOf(path: string): string | undefined;
+  /** The names of the cgroups right below one, sorted; none where it is not there. */
+  children(path: string): readonly string[];
+  /** Calls `onChange` when a cgroup right below `path` comes or goes. Undefined where it cannot be watched. */
+  watch(path: string, onChange: () => void): FSWatcher | undefined;
+}
+
+/** The tree below `root`, usually /sys/fs/cgroup. Reads, and never makes a cgroup. */
+export function cgroupTree(root = "/sys/fs/cgroup"): CgroupTree {
+  const version = versionAt(root);
+  const at = (path: string) => `${version === "hybrid" ? `${root}/unified` : root}/${path}`;
+  const hasTree = version === "v2" || version === "hybrid";
+  return {
+    version,
+    idOf(path) {
+      const found = hasTree ? statSync(at(path), { bigint: true, throwIfNoEntry: false }) : undefined;
+      return found?.isDirectory() ? String(found.ino) : undefined;
+    },
+    children(path) {
+      if (!hasTree) return [];
+      try {
+        const entries = readdirSync(at(path), { withFileTypes: true });
+        return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+      } catch {
+        // gone, or not ours to read: nothing to see there
+        return [];
+      }
+    },
+    watch(path, onChange) {
+      try {
+        // What ends a watch is a change too.
+        return watch(at(path), { persistent: false }, onChange).on("error", onChange);
+      } catch {
+        return undefined;
+      }
+    },
+  };
+}
+
+function versionAt(root: string): CgroupFacts["version"] {
+  if (existsSync(`${root}/cgroup.controllers`)) return "v2";
+  if (existsSync(`${root}/unified/cgroup.controllers`)) return "hybrid";
+  return existsSync(root) && readdirSync(root).length > 0 ? "v1" : undefined;
+}

@@ -1,0 +1,51 @@
+import { type Clock, sleep } from "../clock.ts";
+import type { Emit } from "../events.ts";
+import type { FollowCommand } from "../run-command.ts";
+import type { BridgeGuard } from "./bridge-guard.ts";
+import { createKeeper } from "./keeper.ts";
+import type { WatchRules } from "./rule-changes.ts";
+import { createTurns } from "./turns.ts";
+
+export interface GuardKeeperParts {
+  readonly tool: "nft" | "ebtables";
+  readonly bridgeGuard: BridgeGuard;
+  readonly follow: FollowCommand;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** What is in the guard is looked at each 30 s; that all of it goes is told by nft at once. */
+const GONE = /^delete table bridge imdsgate\b/;
+const RESTART_MS = 10_000;
+
+/** Keeps the bridge guard as it was put in, as the keeper keeps the rules, until `signal` aborts. It never rejects. */
+export function keepGuard({ tool, bridgeGuard, follow, clock, emit }: GuardKeeperParts, signal: AbortSignal): Promise<void> {
+  const keeper = createKeeper({
+    backend: `guard (${tool})`,
+    inTurn: createTurns(),
+    look: bridgeGuard.differences,
+    putIn: bridgeGuard.repair,
+    isReleaseAsked: async () => false,
+    release: async () => {},
+    followUplinks: async () => {},
+    watch: tool === "nft" ? nftGone(follow, clock) : nothing,
+    clock,
+    emit,
+  });
+  return keeper.run(signal);
+}
+
+function nftGone(follow: FollowCommand, clock: Clock): WatchRules {
+  return async (onChange, signal) => {
+    while (!signal.aborted) {
+      await follow("nft", ["monitor", "destroy", "tables"], (line) => GONE.test(line) && onChange(), signal);
+      await sleep(clock, RESTART_MS, signal);
+    }
+  };
+}
+
+const nothing: WatchRules = (_, signal) =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });

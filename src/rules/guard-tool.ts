@@ -1,0 +1,21 @@
+import type { StandingRules } from "./backend.ts";
+import type { GuardState } from "./guard-set.ts";
+import type { ListedChain } from "./rule-differences.ts";
+
+/** One tool's way of putting the bridge guard into the kernel. Each of these throws as `Backend.apply` does. */
+export interface GuardTool {
+  readonly name: "nft" | "ebtables";
+  /** Puts all of it in, in place of what stands. */
+  replace(state: GuardState): Promise<void>;
+  /** Puts in what differs between the two; what stands must be `before`. */
+  change(before: GuardState, after: GuardState): Promise<void>;
+  /** Has what stands hold on, where it would let everybody through some time after our death. */
+  keepAlive(): Promise<void>;
+  /** Takes all of it out, and tells whether there was anything. */
+  remove(): Promise<boolean>;
+  /** The bridges that what stands remembers. */
+  bridges(): Promise<readonly string[]>;
+  standing(): Promise<StandingRules>;
+  /** What `standing` would list after `replace`; sets of elements count as chains whose order means nothing. */
+  wanted(state: GuardState): readonly ListedChain[];
+}

@@ -1,0 +1,156 @@
+import type { HostNetworkCapture } from "./rule-set.ts";
+
+/** What is known of this host's cgroups. All paths are in the cgroup2 tree, without a leading slash; the root is the empty text. */
+export interface CgroupFacts {
+  /** Which hierarchies are mounted; undefined: none is. */
+  readonly version: "v1" | "v2" | "hybrid" | undefined;
+  /** What the container runtime says it makes cgroups with; undefined where it has not said so yet. */
+  readonly driver: "cgroupfs" | "systemd" | undefined;
+  /** The gateway's own place. */
+  readonly own: string | undefined;
+  /** Places of containers with the host's network, and what stands in the watched directories under a container's name. */
+  readonly containers: readonly string[];
+  /** Where the operator says that containers live and nothing else does: a `cgroup-parent`. */
+  readonly parents: readonly string[];
+  /** Which of `CONTAINER_PARENTS` and `parents` are there now. */
+  readonly present: readonly string[];
+}
+
+/** Directories whose new entries change the plan. */
+interface CgroupWatch {
+  readonly dir: string;
+  readonly pattern: RegExp;
+  /** Whether what matches is a container, or a place where containers live. */
+  readonly holds: "containers" | "parents";
+}
+
+/** How host-network containers of this host are caught. */
+export interface HostNetworkPlan {
+  /** Undefined where the kernel can tell none of them. */
+  readonly capture: HostNetworkCapture | undefined;
+  readonly watch: readonly CgroupWatch[];
+  /** How long a container that starts reaches the real IMDS: never, until its own rule is in, or always. */
+  readonly window: "none" | "short" | "uncovered";
+  /** Why, in one sentence. */
+  readonly reason: string;
+}
+
+/** Where Docker (cgroupfs driver), Podman (cgroupfs) and Kubernetes (either driver) have containers and nothing else. */
+export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepods.slice"] as const;
+
+/** Where the systemd driver of Docker and Podman has containers among other things. */
+const SHARED_PARENTS = ["system.slice", "machine.slice"] as const;
+
+/** A container's own directory: its id (cgroupfs driver), or `docker-ID.scope` (systemd driver). */
+const CONTAINER_NAME = /^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\.scope)$/;
+/** Podman's monitor is no container. */
+const NO_CONTAINER = /^libpod-conmon-/;
+
+/** Whether `text` is a path in the cgroup2 tree that the rules of every tool can hold and read alike. The root is none. */
+export function isCgroupPath(text: string): boolean {
+  const isSafe = /^[\w.@:-]+(?:\/[\w.@:-]+)*$/.test(text) && text.length < 512;
+  return isSafe && !text.split("/").some((part) => part === "." || part === "..");
+}
+
+/** Whether `name` is that of a container's own cgroup directory. */
+export function isContainerDir(name: string): boolean {
+  return CONTAINER_NAME.test(name) && !NO_CONTAINER.test(name);
+}
+
+/**
+ * Decides whose sockets are caught. A place that holds containers only is caught as a whole: no container is ever outside of it. Elsewhere
+ * each container has a rule of its own, as soon as its directory appears.
+ */
+export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
+  const { version, own = "" } = facts;
+  if (version === undefined || version === "v1") return impossible(version);
+  const all = [...new Set([...CONTAINER_PARENTS, ...facts.parents])].filter(isCgroupPath);
+  // An exemption counts for all below it too, so a place that the gateway itself is in, or above, cannot be caught as a whole.
+  const parents = all.filter((parent) => !isWithin(parent, own));
+  const caughtParents = parents.filter((parent) => facts.present.includes(parent));
+  const others = [...new Set(facts.containers)].filter((path) => path !== own);
+  const isExempt = (path: string) => own !== "" && isWithin(path, own);
+  const alone = others.filter((path) => !isExempt(path) && !caughtParents.some((parent) => isWithin(path, parent)));
+  const scopes = new Set(alone.flatMap((path) => scopeOf(path) ?? []));
+  const uncovered = others.filter((path) => isExempt(path) || (alone.includes(path) && scopeOf(path) === undefined));
+  const caught = [...caughtParents, ...[...scopes].sort()];
+  const exempt = isCgroupPath(own) && caught.some((path) => isWithin(own, path)) ? [own] : [];
+  return {
+    capture: { caught, exempt },
+    watch: watchesFor(parents, scopes),
+    ...windowOf({ driver: facts.driver, caughtParents, scopes, uncovered }),
+  };
+}
+
+function impossible(version: "v1" | undefined): HostNetworkPlan {
+  const why = version === "v1" ? "this host has cgroup v1 alone" : "there is no cgroup tree at /sys/fs/cgroup";
+  return {
+    capture: undefined,
+    watch: [],
+    window: "uncovered",
+    reason: `${why}: the kernel cannot tell the sockets of host-network containers from those of the host.`,
+  };
+}
+
+/** Whether `path` is `above` or below it. */
+function isWithin(path: string, above: string): boolean {
+  return path === above || path.startsWith(`${above}/`);
+}
+
+/** The path of a container's own directory; undefined where it has none that the rules can hold. */
+function scopeOf(path: string): string | undefined {
+  if (!isCgroupPath(path)) return undefined;
+  const parts = path.split("/");
+  const index = parts.findIndex(isContainerDir);
+  return index < 0 ? undefined : parts.slice(0, index + 1).join("/");
+}
+
+function directoryOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
+}
+
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+function watchesFor(parents: readonly string[], scopes: ReadonlySet<string>): readonly CgroupWatch[] {
+  const shared = new Set([...SHARED_PARENTS, ...[...scopes].map(directoryOf)]);
+  const byDirectory = Map.groupBy(parents, directoryOf);
+  return [
+    ...[...byDirectory].map(([dir, paths]) => ({
+      dir,
+      pattern: new RegExp(`^(?:${paths.map((path) => nameOf(path).replaceAll(".", "\\.")).join("|")})$`),
+      holds: "parents" as const,
+    })),
+    ...[...shared].map((dir) => ({ dir, pattern: CONTAINER_NAME, holds: "containers" as const })),
+  ];
+}
+
+interface Coverage {
+  readonly driver: CgroupFacts["driver"];
+  readonly caughtParents: readonly string[];
+  readonly scopes: ReadonlySet<string>;
+  readonly uncovered: readonly string[];
+}
+
+function windowOf({ driver, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
+  if (uncovered.length > 0) {
+    const named = uncovered.map((path) => `/${path}`).join(", ");
+    return {
+      window: "uncovered",
+      reason: `what runs in ${named} cannot be told from the host or the gateway, and reaches the real service.`,
+    };
+  }
+  if (driver === "systemd" || scopes.size > 0) {
+    const where = [...new Set([...scopes].map((path) => `/${directoryOf(path)}`))].join(" and ") || "/system.slice";
+    return {
+      window: "short",
+      reason: `containers share ${where} with services of the host, so each has a rule of its own, which goes in when its cgroup appears.`,
+    };
+  }
+  if (caughtParents.length > 0) {
+    const named = caughtParents.map((path) => `/${path}`).join(" and ");
+    return { window: "none", reason: `all containers live below ${named}, and one rule catches all that is there.` };
+  }
+  return { window: "short", reason: "no container has run since this host started; the rule goes in when the first one's cgroup appears." };
+}

@@ -1,0 +1,103 @@
+import type { Breakage } from "./breakage.ts";
+
+const CLOSED = "README, security model 7";
+const PACKETS = { rule: CLOSED, tests: ["test/kernel/host-network.test.ts"] };
+const NFT = { ...PACKETS, file: "src/rules/nftables.ts", titled: "under nftables" };
+const IPTABLES = { ...PACKETS, file: "src/rules/iptables.ts", titled: "under iptables-nft" };
+const STANDING = { rule: CLOSED, file: "src/rules/standing-capture.ts", tests: ["test/rules/host-network-scripts.test.ts"] };
+const PLAN = { rule: CLOSED, file: "src/rules/host-network.ts", tests: ["test/rules/host-network.test.ts"] };
+const SOCKET = { rule: "README, security model 1", file: "src/identity/socket-cgroup.ts", tests: ["test/identity/socket-cgroup.test.ts"] };
+
+/** Containers with the host's network: who is caught, and whose socket it is. */
+export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
+  {
+    ...NFT,
+    name: "nftables: host-network containers are not redirected",
+    search: "{ match: ` tcp dport",
+    replace: "{ match: ` udp dport",
+  },
+  {
+    ...NFT,
+    name: "nftables: what a host-network container sends elsewhere at IMDS passes",
+    search: 'match: "", verdict: "drop"',
+    replace: 'match: "", verdict: "accept"',
+  },
+  {
+    ...NFT,
+    name: "nftables: the gateway's own calls come back to it",
+    search: " return`), ...rules(caught",
+    replace: " continue`), ...rules(caught",
+  },
+  {
+    ...IPTABLES,
+    name: "iptables: host-network containers are not redirected",
+    search: "target = { match: `-p tcp",
+    replace: "target = { match: `-p udp",
+  },
+  {
+    ...IPTABLES,
+    name: "iptables: what a host-network container sends elsewhere at IMDS passes",
+    search: 'match: "", target: "DROP"',
+    replace: 'match: "", target: "ACCEPT"',
+  },
+  {
+    ...IPTABLES,
+    name: "iptables: the gateway's own calls come back to it",
+    search: " -j RETURN`),\n    ...caught",
+    replace: "`),\n    ...caught",
+  },
+  {
+    ...IPTABLES,
+    name: "iptables: the chain of a capture that ended goes on",
+    search: "const stale = present.chains(name).filter((chain) => !chains.includes(chain));",
+    replace: "const stale: string[] = [];",
+  },
+  {
+    ...STANDING,
+    name: "host-network: one dead container keeps all rules out",
+    search: "capture: only(capture, (path) => ids.has(path))",
+    replace: "capture",
+  },
+  {
+    ...STANDING,
+    name: "host-network: a rule for a cgroup that was made anew counts as standing",
+    search: "(applied?.ids.get(path) ?? ids.get(path)) !== ids.get(path)",
+    replace: "false",
+  },
+  {
+    ...STANDING,
+    name: "host-network: a cgroup of v1 is taken for one of the cgroup2 tree",
+    search: "const id = listed.has(",
+    replace: "const id = true || listed.has(",
+  },
+  {
+    ...PLAN,
+    name: "host-network: the gateway's exemption counts for other containers too",
+    search: 'const isExempt = (path: string) => own !== "" && isWithin(path, own);',
+    replace: "const isExempt = (_path: string) => false;",
+  },
+  {
+    ...PLAN,
+    name: "host-network: a cgroup that a container shares with the host counts as covered",
+    search: "|| (alone.includes(path) && scopeOf(path) === undefined)",
+    replace: "",
+  },
+  {
+    ...PLAN,
+    name: "host-network: any text may stand in the rules as a path",
+    search: "const isSafe = ",
+    replace: "const isSafe = true || ",
+  },
+  {
+    ...SOCKET,
+    name: "socket cgroup: another connection from the same port counts",
+    search: " && to.some((end) => isAt(peer, end))",
+    replace: " && peer !== to.join()",
+  },
+  {
+    ...SOCKET,
+    name: "socket cgroup: the first of two that do not agree counts",
+    search: " || places.some((other) => other !== place)",
+    replace: "",
+  },
+];

@@ -1,0 +1,147 @@
+import { describe, expect, test } from "vitest";
+import { type CgroupFacts, hostNetworkCapture, isCgroupPath, isContainerDir } from "../../src/rules/host-network.ts";
+
+const ID = "0123456789abcdef".repeat(4);
+const OTHER = "f".repeat(64);
+const NOTHING: CgroupFacts = {
+  version: "v2",
+  driver: undefined,
+  own: "system.slice/imdsgate.service",
+  containers: [],
+  parents: [],
+  present: [],
+};
+
+const watchesOf = (facts: CgroupFacts) =>
+  hostNetworkCapture(facts).watch.map(({ dir, pattern, holds }) => `${holds} in /${dir}: ${pattern.source}`);
+const PARENTS = "parents in /: ^(?:docker|libpod_parent|kubepods|kubepods\\.slice)$";
+const SCOPES = "^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\\.scope)$";
+
+describe("a capture", () => {
+  test("is a place as a whole where containers live and nothing else does", () => {
+    const facts: CgroupFacts = { ...NOTHING, driver: "cgroupfs", present: ["docker"], containers: [`docker/${ID}`] };
+    expect(hostNetworkCapture(facts)).toMatchObject({
+      capture: { caught: ["docker"], exempt: [] },
+      window: "none",
+      reason: "all containers live below /docker, and one rule catches all that is there.",
+    });
+    expect(watchesOf(facts)).toEqual([PARENTS, `containers in /system.slice: ${SCOPES}`, `containers in /machine.slice: ${SCOPES}`]);
+  });
+
+  test("is a rule for each container where they share their place with services of the host", () => {
+    const containers = [
+      `system.slice/docker-${OTHER}.scope`,
+      `system.slice/docker-${ID}.scope`,
+      `machine.slice/libpod-${ID}.scope/container`,
+    ];
+    expect(hostNetworkCapture({ ...NOTHING, driver: "systemd", containers })).toMatchObject({
+      capture: {
+        caught: [`machine.slice/libpod-${ID}.scope`, `system.slice/docker-${ID}.scope`, `system.slice/docker-${OTHER}.scope`],
+        exempt: [],
+      },
+      window: "short",
+      reason:
+        "containers share /system.slice and /machine.slice with services of the host, so each has a rule of its own, which goes in when its cgroup appears.",
+    });
+  });
+
+  test("waits for the first container where none has run yet", () => {
+    expect(hostNetworkCapture(NOTHING)).toMatchObject({ capture: { caught: [], exempt: [] }, window: "short" });
+    expect(hostNetworkCapture({ ...NOTHING, driver: "systemd", present: ["docker"] })).toMatchObject({ window: "short" });
+  });
+
+  test("takes the operator's own place for containers like Docker's", () => {
+    const facts: CgroupFacts = { ...NOTHING, parents: ["work.slice/boxes"], containers: [`work.slice/boxes/${ID}`] };
+    expect(watchesOf(facts)).toContain("parents in /work.slice: ^(?:boxes)$");
+    expect(hostNetworkCapture({ ...facts, present: ["work.slice/boxes"] })).toMatchObject({
+      capture: { caught: ["work.slice/boxes"] },
+      window: "none",
+    });
+    expect(hostNetworkCapture(facts)).toMatchObject({ capture: { caught: [`work.slice/boxes/${ID}`] }, window: "short" });
+  });
+
+  test.for([
+    { own: "system.slice/imdsgate.service", exempt: [] },
+    { own: "", exempt: [] },
+    { own: undefined, exempt: [] },
+    { own: `docker/${ID}`, exempt: [`docker/${ID}`] },
+    { own: `docker/${ID}/inner`, exempt: [`docker/${ID}/inner`] },
+    { own: `docker2/${ID}`, exempt: [] },
+  ])("exempts the gateway only where it is below a caught place: $own", ({ own, exempt }) => {
+    expect(hostNetworkCapture({ ...NOTHING, own, present: ["docker"] }).capture).toEqual({ caught: ["docker"], exempt });
+  });
+
+  test("leaves the gateway's own container alone, which is no other's", () => {
+    const own = `system.slice/docker-${ID}.scope`;
+    const containers = [own, `system.slice/docker-${OTHER}.scope`];
+    expect(hostNetworkCapture({ ...NOTHING, own, containers }).capture).toEqual({
+      caught: [`system.slice/docker-${OTHER}.scope`],
+      exempt: [],
+    });
+  });
+
+  test("never exempts a place that others are in or may come to", () => {
+    const facts: CgroupFacts = { ...NOTHING, own: "docker", present: ["docker"], containers: [`docker/${ID}`] };
+    expect(hostNetworkCapture(facts)).toMatchObject({
+      capture: { caught: [], exempt: [] },
+      window: "uncovered",
+      reason: `what runs in /docker/${ID} cannot be told from the host or the gateway, and reaches the real service.`,
+    });
+  });
+
+  test.for(["", "user.slice/user-1000.slice/session-2.scope", `a"b/${ID}`, `../${ID}`])(
+    "does not catch %j, where a container shares its cgroup or rules cannot hold it, and says so",
+    (path) => {
+      expect(hostNetworkCapture({ ...NOTHING, present: ["docker"], containers: [path, `docker/${ID}`] })).toMatchObject({
+        capture: { caught: ["docker"], exempt: [] },
+        window: "uncovered",
+        reason: `what runs in /${path} cannot be told from the host or the gateway, and reaches the real service.`,
+      });
+    },
+  );
+
+  test.for([
+    { version: "v1" as const, why: "this host has cgroup v1 alone" },
+    { version: undefined, why: "there is no cgroup tree at /sys/fs/cgroup" },
+  ])("is not to be had without a cgroup2 tree ($version)", ({ version, why }) => {
+    expect(hostNetworkCapture({ ...NOTHING, version, present: ["docker"], containers: [`docker/${ID}`] })).toEqual({
+      capture: undefined,
+      watch: [],
+      window: "uncovered",
+      reason: `${why}: the kernel cannot tell the sockets of host-network containers from those of the host.`,
+    });
+  });
+});
+
+test.for([
+  ["docker", true],
+  [`system.slice/docker-${ID}.scope`, true],
+  ["user.slice/user@1000.service/a_b:c", true],
+  ["", false],
+  ["/docker", false],
+  ["docker/", false],
+  ["a//b", false],
+  ["a/../b", false],
+  [".", false],
+  ["a b", false],
+  ['a"b', false],
+  ["a\nb", false],
+  ["a\\x2db", false],
+  [`${"a".repeat(512)}`, false],
+] as const)("whether rules can hold the path %j: %s", ([path, can]) => {
+  expect(isCgroupPath(path)).toBe(can);
+});
+
+test.for([
+  [ID, true],
+  [`docker-${ID}.scope`, true],
+  [`libpod-${ID}.scope`, true],
+  [`cri-containerd-${ID}.scope`, true],
+  [`libpod-conmon-${ID}.scope`, false],
+  [ID.slice(1), false],
+  [`${ID}0`, false],
+  ["docker.service", false],
+  [`docker-${ID.toUpperCase()}.scope`, false],
+] as const)("whether %s is a container's directory: %s", ([name, is]) => {
+  expect(isContainerDir(name)).toBe(is);
+});
