@@ -62,7 +62,8 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   const ending = new AbortController();
   let hostRules: HostRules | undefined;
   const guard: SourceGuard = { heldSince: (id, address) => hostRules?.heldSince(id, address) };
-  const rooms = buildRooms({ config, world, emit, guard, ending: ending.signal });
+  const cgroupPath = (id: bigint) => hostRules?.cgroupPath(id);
+  const rooms = buildRooms({ config, world, emit, guard, cgroupPath, ending: ending.signal });
   rooms.identity.onContainers((containers) => hostRules?.note(containers));
   let started: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
@@ -123,10 +124,11 @@ interface RoomParts {
   readonly world: World;
   readonly emit: Emit;
   readonly guard: SourceGuard;
+  readonly cgroupPath: HostRules["cgroupPath"];
   readonly ending: AbortSignal;
 }
 
-function buildRooms({ config, world, emit, guard, ending }: RoomParts) {
+function buildRooms({ config, world, emit, guard, cgroupPath, ending }: RoomParts) {
   const { clock, random } = world;
   const sts = withRefusalsTold(world.sts, { clock, emit, ending });
   const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
@@ -141,7 +143,7 @@ function buildRooms({ config, world, emit, guard, ending }: RoomParts) {
   const { runtime, processTable, runCommand } = world;
   const identity = createIdentity({
     ...{ runtime, processTable, clock, staticWorkloads: config.workloads, guard, isAlike, emit },
-    socketCgroup: (source) => socketCgroup(runCommand, source),
+    socketCgroup: (source) => socketCgroup(runCommand, source, cgroupPath),
   });
   const prefetch = createPrefetch({ clock, decide: decideNow, leases });
   identity.onWorkload(prefetch.seen);

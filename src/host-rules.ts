@@ -23,6 +23,8 @@ export interface HostRules extends SourceGuard {
   apply(parts: "closed" | "all", gatewayPort: number): Promise<void>;
   /** Takes note of all containers that there are now. */
   note(containers: readonly Claimant[]): void;
+  /** The path of the cgroup of a socket that was led here, by the kernel's number; undefined where it is none of those. */
+  cgroupPath(id: bigint): string | undefined;
   /**
    * Keeps the rules, the guard and the way of host-network containers until `signal` aborts, or until somebody asks for the rules' release.
    * The rules stay; the guard, which would hold for containers that nobody follows any more, goes. It never rejects.
@@ -51,6 +53,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
       hostNetwork.note(containers);
       guard?.bridgeGuard.note(containers.flatMap((claimant) => guardedContainer(claimant, world.processTable)));
     },
+    cgroupPath: hostNetwork.cgroupPath,
     heldSince: (id, address) => guard?.bridgeGuard.heldSince(id, address),
     async run(signal) {
       const released = new AbortController();
@@ -98,7 +101,9 @@ const TRY_AGAIN_MS = 1_000;
 
 /** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
 function createHostNetwork(rules: Rules, config: Config, { runCommand, processTable, clock }: World, emit: Emit) {
+  const tree = cgroupTree();
   let containers: readonly Claimant[] = [];
+  let caught: readonly string[] = [];
   let told = "";
 
   function cgroupsOfHostNetwork(): readonly string[] {
@@ -114,7 +119,7 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
   async function follow(signal: AbortSignal): Promise<void> {
     const own = processTable.cgroup("self");
     const parts = {
-      tree: cgroupTree(),
+      tree,
       clock,
       own: own === UNREADABLE ? undefined : own,
       parents: [],
@@ -124,6 +129,7 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     await followHostNetwork(
       parts,
       async (plan) => {
+        caught = plan.capture?.caught ?? [];
         await rules.capture(plan.capture);
         tell(plan);
       },
@@ -135,6 +141,7 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     note(noted: readonly Claimant[]): void {
       containers = noted;
     },
+    cgroupPath: (id: bigint) => tree.pathOf(String(id), caught),
     async run(signal: AbortSignal): Promise<void> {
       if (config.runtime === "none") return;
       const { problem } = await probeHostNetwork(runCommand, rules);

@@ -1,4 +1,3 @@
-import { statSync } from "node:fs";
 import { canonicalAddress, type Endpoint } from "../address.ts";
 import type { RunCommand } from "../run-command.ts";
 import { meantEndpoints, type Source } from "./source.ts";
@@ -11,22 +10,21 @@ const STATES = ["established", "fin-wait-1", "fin-wait-2"].flatMap((state) => ["
 
 /**
  * The cgroup in which the far end's socket was made, which is a socket of this very host: its path in the cgroup2 tree, without a leading
- * slash (the empty text is the root). Undefined where it cannot be found out: no such socket any more, an `ss` that is missing or too old
- * (before iproute2 5.8), or a number that none of `candidates` has: paths below `cgroupRoot`. It never rejects.
+ * slash (the empty text is the root). Where `ss` sees no such tree it tells the kernel's number alone, which `pathOf` finds the path of.
+ * Undefined where it cannot be found out: no such socket any more, or an `ss` that is missing or too old (before iproute2 5.8). It never
+ * rejects.
  */
 export async function socketCgroup(
   run: RunCommand,
   source: Source,
-  { cgroupRoot, candidates }: { readonly cgroupRoot: string; readonly candidates: readonly string[] } = NO_CANDIDATES,
+  pathOf: (id: bigint) => string | undefined,
 ): Promise<string | undefined> {
   const { exitCode, stdout } = await run("ss", ["-Htn", "--cgroup", ...STATES, "sport", "=", `:${source.port}`]);
   if (exitCode !== 0) return undefined;
   const place = parseSocketCgroup(stdout, { host: source.address, port: source.port }, meantEndpoints(source));
-  if (place === undefined || "path" in place) return place?.path;
-  return candidates.find((path) => idOf(`${cgroupRoot}/${path}`) === place.id);
+  if (place === undefined) return undefined;
+  return "path" in place ? place.path : pathOf(place.id);
 }
-
-const NO_CANDIDATES = { cgroupRoot: "/sys/fs/cgroup", candidates: [] };
 
 /**
  * The socket from `from` to one of `to` in what `ss -Htn --cgroup` printed. Another connection may have the same source, so both ends
@@ -53,8 +51,4 @@ function isAt(text: string, { host, port }: Endpoint): boolean {
     .replace(/^\[|\]$/g, "")
     .replace(/%.*$/, "");
   return text.slice(colon + 1) === String(port) && canonicalAddress(address) === host;
-}
-
-function idOf(folder: string): bigint | undefined {
-  return statSync(folder, { bigint: true, throwIfNoEntry: false })?.ino;
 }

@@ -9,30 +9,53 @@ export interface CgroupTree {
   idOf(path: string): string | undefined;
   /** The names of the cgroups right below one, sorted; none where it is not there. */
   children(path: string): readonly string[];
+  /** The path of the cgroup with this number that is one of `tops` or below it, as far down as containers make cgroups; undefined: none is. */
+  pathOf(id: string, tops: readonly string[]): string | undefined;
   /** Calls `onChange` when a cgroup right below `path` comes or goes. Undefined where it cannot be watched. */
   watch(path: string, onChange: () => void): FSWatcher | undefined;
 }
+
+/** A container's own cgroup, one that it made inside, and one more. */
+const DEPTH = 3;
 
 /** The tree below `root`, usually /sys/fs/cgroup. Reads, and never makes a cgroup. */
 export function cgroupTree(root = "/sys/fs/cgroup"): CgroupTree {
   const version = versionAt(root);
   const at = (path: string) => `${version === "hybrid" ? `${root}/unified` : root}/${path}`;
   const hasTree = version === "v2" || version === "hybrid";
+  const idOf = (path: string) => {
+    const found = hasTree ? statSync(at(path), { bigint: true, throwIfNoEntry: false }) : undefined;
+    return found?.isDirectory() ? String(found.ino) : undefined;
+  };
+  const children = (path: string) => {
+    if (!hasTree) return [];
+    try {
+      const entries = readdirSync(at(path), { withFileTypes: true });
+      return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
+    } catch {
+      // gone, or not ours to read: nothing to see there
+      return [];
+    }
+  };
+  const find = (id: string, path: string, depth: number): string | undefined => {
+    if (idOf(path) === id) return path;
+    if (depth === 0) return undefined;
+    for (const name of children(path)) {
+      const found = find(id, `${path}/${name}`, depth - 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
   return {
     version,
-    idOf(path) {
-      const found = hasTree ? statSync(at(path), { bigint: true, throwIfNoEntry: false }) : undefined;
-      return found?.isDirectory() ? String(found.ino) : undefined;
-    },
-    children(path) {
-      if (!hasTree) return [];
-      try {
-        const entries = readdirSync(at(path), { withFileTypes: true });
-        return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort();
-      } catch {
-        // gone, or not ours to read: nothing to see there
-        return [];
+    idOf,
+    children,
+    pathOf(id, tops) {
+      for (const top of tops) {
+        const found = find(id, top, DEPTH);
+        if (found !== undefined) return found;
       }
+      return undefined;
     },
     watch(path, onChange) {
       try {

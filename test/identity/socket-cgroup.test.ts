@@ -1,7 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { parseSocketCgroup, socketCgroup } from "../../src/identity/socket-cgroup.ts";
 import type { Source } from "../../src/identity/source.ts";
 import { scriptedRun } from "../rules/scripted-run.ts";
@@ -66,25 +63,22 @@ test("reads IPv6", () => {
   expect(parseSocketCgroup(text, { host: "fd77::2", port: 40001 }, [{ host: "fd00:ec2::254", port: 80 }])).toEqual({ path: "docker/abc" });
 });
 
+const NOWHERE = () => undefined;
+
 test("asks ss for the open sockets of the source's port, and counts those to IMDS and to the gateway itself", async () => {
   const { run, calls } = scriptedRun({ [ASKED]: { stdout: "ESTAB 0 0 10.77.0.2:40001 127.0.0.1:18169 cgroup:/docker/abc\n" } });
-  expect(await socketCgroup(run, SOURCE)).toBe("docker/abc");
+  expect(await socketCgroup(run, SOURCE, NOWHERE)).toBe("docker/abc");
   expect(calls).toEqual([ASKED]);
 });
 
 test("is nobody's where ss is missing, or too old to know --cgroup", async () => {
-  expect(await socketCgroup(scriptedRun({}).run, SOURCE)).toBeUndefined();
+  expect(await socketCgroup(scriptedRun({}).run, SOURCE, NOWHERE)).toBeUndefined();
   const old = { exitCode: 255, stdout: "ESTAB 0 0 10.77.0.2:40001 169.254.169.254:80 cgroup:/docker/abc\n" };
-  expect(await socketCgroup(scriptedRun({ [ASKED]: old }).run, SOURCE)).toBeUndefined();
+  expect(await socketCgroup(scriptedRun({ [ASKED]: old }).run, SOURCE, NOWHERE)).toBeUndefined();
 });
 
-test("a number is that of one of the candidates, or nobody's", async () => {
-  const cgroupRoot = mkdtempSync(join(tmpdir(), "imdsgate-socket-cgroup-"));
-  onTestFinished(() => rmSync(cgroupRoot, { recursive: true }));
-  for (const name of ["a", "b"]) mkdirSync(join(cgroupRoot, name));
-  const id = statSync(join(cgroupRoot, "b"), { bigint: true }).ino.toString(16);
-  const { run } = scriptedRun({ [ASKED]: { stdout: `ESTAB 0 0 10.77.0.2:40001 169.254.169.254:80 cgroup:unreachable:${id}\n` } });
-  expect(await socketCgroup(run, SOURCE, { cgroupRoot, candidates: ["gone", "a", "b"] })).toBe("b");
-  expect(await socketCgroup(run, SOURCE, { cgroupRoot, candidates: ["gone", "a"] })).toBeUndefined();
-  expect(await socketCgroup(run, SOURCE)).toBeUndefined();
+test("a number is that of a path, or nobody's", async () => {
+  const { run } = scriptedRun({ [ASKED]: { stdout: "ESTAB 0 0 10.77.0.2:40001 169.254.169.254:80 cgroup:unreachable:1fb88\n" } });
+  expect(await socketCgroup(run, SOURCE, (id) => (id === 0x1fb88n ? "docker/abc" : undefined))).toBe("docker/abc");
+  expect(await socketCgroup(run, SOURCE, NOWHERE)).toBeUndefined();
 });

@@ -43,6 +43,18 @@ test("paths are in the cgroup2 tree, wherever it is mounted", () => {
   }
 });
 
+test("a number is found below the places that are looked at, as far down as containers make cgroups", () => {
+  const tree = cgroupTree(rootWith(["docker/a/init/app/deep", "system.slice/b"], ["cgroup.controllers"]));
+  const found = (path: string) => tree.pathOf(tree.idOf(path) ?? "", ["gone", "docker"]);
+  expect(["docker", "docker/a", "docker/a/init/app", "docker/a/init/app/deep", "system.slice/b"].map(found)).toEqual([
+    "docker",
+    "docker/a",
+    "docker/a/init/app",
+    undefined,
+    undefined,
+  ]);
+});
+
 test("the trees of v1 have no such paths", () => {
   const tree = cgroupTree(rootWith(["docker/a"]));
   expect([tree.version, tree.idOf("docker"), tree.children("docker")]).toEqual(["v1", undefined, []]);

@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SIM_INSTANCE_ROLE } from "../../src/sim/instance-facts.ts";
+import { type DockerHost, startDockerHost } from "../support/docker-host/docker-host.ts";
+import { imdsgate, type RunningGateway, startGateway, startRealImds, startSts } from "../support/docker-host/gateway.ts";
+import { roleSeenBy } from "../support/docker-host/metadata.ts";
+
+const LIMIT_MS = 120_000;
+const OK = "HTTP/1.1 200 OK";
+const SEEN = [
+  { container: "agent", seen: { status: OK, role: "agent-role" } },
+  { container: "other", seen: { status: OK, role: "other-role" } },
+  { container: "unbound", seen: { status: "HTTP/1.1 404 Not Found", role: "" } },
+  { container: "ecs-agent", seen: { status: OK, role: SIM_INSTANCE_ROLE.name } },
+];
+
+describe.for(["nftables", "iptables"] as const)("containers with the host's network, under %s", (backend) => {
+  let host: DockerHost;
+  let gateway: RunningGateway;
+  beforeAll(async () => {
+    host = await startDockerHost();
+    await startRealImds(host);
+    const sts = await startSts(host, "canary");
+    for (const { container } of SEEN) await host.docker("run", "--detach", "--network", "host", "--name", container, "imdsgate-test");
+    await host.docker("run", "--detach", "--name", "bridged", "imdsgate-test");
+    const bindings = ["agent", "other", "bridged"].flatMap((name) => ["--bind", `name:${name}=${name}-role`]);
+    const aws = ["--account", "111122223333", "--sts-endpoint", sts];
+    gateway = await startGateway(host, [...bindings, ...aws, "--host-role", "name:ecs-agent", "--rules", backend]);
+  }, LIMIT_MS);
+  afterAll(() => host.stop());
+
+  test.for(SEEN)("$container sees $seen.role", { timeout: LIMIT_MS }, async ({ container, seen }) => {
+    await expect.poll(() => roleSeenBy(host, container), { timeout: 20_000 }).toMatchObject(seen);
+  });
+
+  test("the host's own processes keep the host's role, and a container on a bridge has its own", { timeout: LIMIT_MS }, async () => {
+    expect(await roleSeenBy(host, "host")).toMatchObject({ status: OK, role: SIM_INSTANCE_ROLE.name });
+    expect(await roleSeenBy(host, "bridged")).toMatchObject({ status: OK, role: "bridged-role" });
+  });
+
+  test("what is given away as the host's own is audited", { timeout: LIMIT_MS }, () => {
+    const lines = gateway.program.stderr().split("\n");
+    expect(lines.filter((line) => line.includes("imdsgate.host-role")).every((line) => line.includes("ecs-agent"))).toBe(true);
+    expect(lines.filter((line) => line.includes("imdsgate.host-role")).length).toBeGreaterThan(0);
+  });
+
+  test("the bridge guard holds the container on the bridge to its address", { timeout: LIMIT_MS }, async () => {
+    const address = await host.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", "bridged");
+    await expect.poll(() => host.run("nft", ["list", "table", "bridge", "imdsgate"])).toContain(address);
+  });
+
+  test("a gateway that is stopped leaves them nothing, and takes the guard out", { timeout: LIMIT_MS }, async () => {
+    expect(await gateway.program.stop("SIGTERM")).toMatchObject({ code: 0 });
+    for (const { container } of SEEN) expect((await roleSeenBy(host, container)).status).not.toContain("HTTP/1.1");
+    expect(await roleSeenBy(host, "host")).toMatchObject({ status: OK, role: SIM_INSTANCE_ROLE.name });
+    expect(await host.run("nft", ["list", "tables"])).not.toContain("table bridge imdsgate");
+  });
+
+  test("without the rules each of them has the host's role, so the tests above can fail", { timeout: LIMIT_MS }, async () => {
+    expect(await imdsgate(host, "rules", "remove")).toMatchObject({ code: 0 });
+    for (const { container } of SEEN) expect(await roleSeenBy(host, container)).toMatchObject({ status: OK, role: SIM_INSTANCE_ROLE.name });
+  });
+});
