@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { requireGuard } from "./guard-check.ts";
 import { type Surroundings, startImdsgate } from "./imdsgate.ts";
 import type { Lab, Place } from "./lab.ts";
 import { startNginx } from "./nginx.ts";
@@ -9,6 +10,8 @@ import type { RequestName } from "./stated-answers.ts";
 export interface Contender {
   readonly name: ContenderName;
   readonly pid: number;
+  /** Where it is asked. */
+  readonly host: string;
   readonly port: number;
   /** Who asks it. */
   readonly from: Place;
@@ -44,17 +47,19 @@ export async function startContenders(
   const forwarder = await start("bare-http.ts", "forwarder", lab.serverHost, `${upstream.port}`);
   const nginx = await startNginx(stage, surroundings.target);
   const imdsgate = await startImdsgate(surroundings, owner);
+  await requireGuard(lab);
 
   const { web, statics, unbound } = lab;
   const both = ["cached credentials", "pass-through"] as const;
   const [firstStatic] = statics;
+  const others = { host: lab.askedHost };
   const isContainer = firstStatic !== undefined && web !== firstStatic;
   return [
-    { name: "direct", ...upstream, from: web, asked: both },
-    ...(nginx ? [{ name: "nginx" as const, ...nginx, from: web, asked: both }] : []),
-    { name: "http-proxy", ...httpProxy, from: web, asked: both },
-    { name: "node:http", ...document, from: web, asked: ["cached credentials"] },
-    { name: "node:http", ...forwarder, from: web, asked: ["pass-through"] },
+    { name: "direct", ...others, ...upstream, from: web, asked: both },
+    ...(nginx ? [{ name: "nginx" as const, ...others, ...nginx, from: web, asked: both }] : []),
+    { name: "http-proxy", ...others, ...httpProxy, from: web, asked: both },
+    { name: "node:http", ...others, ...document, from: web, asked: ["cached credentials"] },
+    { name: "node:http", ...others, ...forwarder, from: web, asked: ["pass-through"] },
     { name: "imdsgate", ...imdsgate, from: web, asked: [...both, "refused path"] },
     { name: "imdsgate", ...imdsgate, from: unbound, asked: ["refused, no role"] },
     ...(isContainer

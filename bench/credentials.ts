@@ -8,7 +8,7 @@ import { type RunningSts, startSts } from "../src/sim/sts.ts";
 import type { Stage } from "./contenders.ts";
 import type { LeasesCost } from "./credentials-leases.ts";
 import { type DockerStub, startDockerStub } from "./docker-stub.ts";
-import { compileCacheIn, NODE_FLAGS, startImdsgate } from "./imdsgate.ts";
+import { compileCacheIn, type Imdsgate, NODE_FLAGS, startImdsgate } from "./imdsgate.ts";
 import type { Lab } from "./lab.ts";
 import type { Outcome } from "./load-client.ts";
 import { PATH } from "./own-network.ts";
@@ -63,10 +63,10 @@ async function measureFirst({ lab, directory }: Stage, plan: CredentialsPlan): P
   const dockerSocket = `${directory}/first-credentials.sock`;
   const docker = await startDockerStub(dockerSocket, [lab.greedy], owner);
   const target = `http://${lab.serverHost}:${upstream.port}`;
-  const { port } = await startImdsgate({ lab, directory, target, stsPort: sts.endpoint.port, dockerSocket }, owner);
-  const askAt = (serverPort: number, connections: number, count: number) =>
-    lab.web.load({ host: lab.serverHost, port: serverPort, ...stated("cached credentials"), connections, count });
-  const ask = (connections: number, count: number) => askAt(port, connections, count);
+  const imdsgate = await startImdsgate({ lab, directory, target, stsPort: sts.endpoint.port, dockerSocket }, owner);
+  const askAt = ({ host, port }: Pick<Imdsgate, "host" | "port">, connections: number, count: number) =>
+    lab.web.load({ host, port, ...stated("cached credentials"), connections, count });
+  const ask = (connections: number, count: number) => askAt(imdsgate, connections, count);
   const sample = (waitMs: number) => askOfNewContainer(docker, lab, waitMs, () => ask(1, 1));
 
   for (let round = 0; round < UNCOUNTED; round += 1) await sample(0);
@@ -77,7 +77,7 @@ async function measureFirst({ lab, directory }: Stage, plan: CredentialsPlan): P
     atOnce.push(await sample(0));
     prefetched.push(await sample(PREFETCHED_MS));
     await sleep(PREFETCHED_MS);
-    direct.push(await askAt(upstream.port, 1, 1));
+    direct.push(await askAt({ host: lab.askedHost, port: upstream.port }, 1, 1));
   }
   const beforeCrowd = sts.calls.length;
   const end = docker.start(lab.web);

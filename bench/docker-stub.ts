@@ -1,12 +1,13 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
+import { macOf } from "./bridge.ts";
 
 /** A container that the stub tells of. */
-interface StubContainer {
+export interface StubContainer {
   readonly name: string;
   /** Its init process: a real one, in a network namespace that owns the addresses. */
   readonly pid: number;
-  /** One address for each of its networks, the network being that address's /24. */
+  /** One address for each of its networks, the network being that address's /24. Its MAC addresses are those that Docker would choose. */
   readonly addresses: readonly string[];
 }
 
@@ -16,24 +17,27 @@ export interface DockerStub {
   start(container: StubContainer): () => void;
 }
 
+/** The id of the container that was given as the `index`th. */
+export function stubId(index: number): string {
+  return index.toString(16).padStart(8, "0").padEnd(64, "d");
+}
+
 /** A Docker socket at `socketPath` with `containers` running, so that attestation runs on real processes without a Docker daemon. */
 export async function startDockerStub(
   socketPath: string,
   containers: readonly StubContainer[],
   owner: AsyncDisposableStack,
 ): Promise<DockerStub> {
-  const running = new Map(containers.map((container, index) => [`${index + 1}`.repeat(64), container]));
+  const running = new Map(containers.map((container, index) => [stubId(index), container]));
   const streams = new Set<ServerResponse>();
-  let answers = answersFor(running);
   const server = createServer((request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
-    if (path !== "/events") return answerJson(response, answers.get(path));
+    if (path !== "/events") return answerJson(response, answerTo(path, running));
     response.writeHead(200, { "Content-Type": "application/json" }).flushHeaders();
     streams.add(response);
     response.on("close", () => void streams.delete(response));
   });
   const tell = (action: "start" | "die", id: string) => {
-    answers = answersFor(running);
     for (const stream of streams) stream.write(`${JSON.stringify({ Type: "container", Action: action, Actor: { ID: id } })}\n`);
   };
   let started = 0;
@@ -57,23 +61,30 @@ export async function startDockerStub(
   };
 }
 
-function answersFor(running: ReadonlyMap<string, StubContainer>): ReadonlyMap<string, unknown> {
-  const parts = [...running].map(([id, container]) => containerAnswers(container, id));
-  const lists = [
-    ["/containers/json", parts.map(({ id }) => ({ Id: id }))],
-    ["/networks", parts.flatMap(({ networks }) => networks)],
-  ] as const;
-  return new Map<string, unknown>([...lists, ...parts.flatMap(({ answers }) => answers)]);
+interface Network {
+  readonly Id: string;
+  readonly Name: string;
+  readonly Driver: "bridge";
+  readonly IPAM: { readonly Config: readonly { readonly Subnet: string }[] };
 }
 
-function containerAnswers({ name, pid, addresses }: StubContainer, id: string) {
-  const endpoints = addresses.map((address) => {
-    const [, , third = "", fourth = ""] = address.split(".");
-    const networkId = `${third.padStart(4, "0")}${fourth.padStart(4, "0")}`.padStart(64, "a");
-    const subnet = address.replace(/\.\d+$/, ".0/24");
-    return { address, network: { Id: networkId, Name: `bench-${third}`, Driver: "bridge", IPAM: { Config: [{ Subnet: subnet }] } } };
-  });
-  const inspected = {
+/** Each answer is made when it is asked for, as a daemon's is. Undefined: there is no such thing. */
+function answerTo(path: string, running: ReadonlyMap<string, StubContainer>): unknown {
+  if (path === "/containers/json") return [...running.keys()].map((Id) => ({ Id }));
+  const [, kind, id = ""] = /^\/(containers|networks)(?:\/([0-9a-f]{64})(?:\/json)?)?$/.exec(path) ?? [];
+  if (kind === "containers") return inspected(id, running.get(id));
+  if (kind !== "networks") return undefined;
+  const networks = networksOf(running);
+  if (id === "") return [...networks.values()];
+  const network = networks.get(id);
+  return network && { ...network, Containers: Object.fromEntries(endpointsOn(network, running)) };
+}
+
+function inspected(id: string, container: StubContainer | undefined) {
+  if (container === undefined) return undefined;
+  const { name, pid, addresses } = container;
+  const endpoints = addresses.map((address) => ({ address, network: networkOf(address) }));
+  return {
     Id: id,
     Name: `/${name}`,
     Image: `sha256:${"c".repeat(64)}`,
@@ -82,15 +93,36 @@ function containerAnswers({ name, pid, addresses }: StubContainer, id: string) {
     HostConfig: { NetworkMode: endpoints[0]?.network.Name },
     NetworkSettings: {
       Networks: Object.fromEntries(
-        endpoints.map(({ address, network }) => [network.Name, { NetworkID: network.Id, IPAddress: address, GlobalIPv6Address: "" }]),
+        endpoints.map(({ address, network }) => [
+          network.Name,
+          { NetworkID: network.Id, IPAddress: address, GlobalIPv6Address: "", MacAddress: macOf(address) },
+        ]),
       ),
     },
   };
-  const answers = endpoints.map(({ address, network }): readonly [string, unknown] => [
-    `/networks/${network.Id}`,
-    { ...network, Containers: { [id]: { IPv4Address: `${address}/24`, IPv6Address: "" } } },
-  ]);
-  return { id, networks: endpoints.map(({ network }) => network), answers: [[`/containers/${id}/json`, inspected] as const, ...answers] };
+}
+
+function networksOf(running: ReadonlyMap<string, StubContainer>): ReadonlyMap<string, Network> {
+  const networks = new Map<string, Network>();
+  for (const { addresses } of running.values()) {
+    for (const network of addresses.map(networkOf)) networks.set(network.Id, network);
+  }
+  return networks;
+}
+
+function networkOf(address: string): Network {
+  const subnet = address.replace(/\.\d+$/, ".0/24");
+  const name = subnet.split(".").slice(1, 3);
+  const Id = name.map((number) => number.padStart(4, "0")).join("");
+  return { Id: Id.padStart(64, "a"), Name: `bench-${name.join("-")}`, Driver: "bridge", IPAM: { Config: [{ Subnet: subnet }] } };
+}
+
+function endpointsOn({ Id }: Network, running: ReadonlyMap<string, StubContainer>) {
+  return [...running].flatMap(([id, { addresses }]) =>
+    addresses
+      .filter((address) => networkOf(address).Id === Id)
+      .map((address) => [id, { IPv4Address: `${address}/24`, IPv6Address: "", MacAddress: macOf(address) }] as const),
+  );
 }
 
 function answerJson(response: ServerResponse, answer: unknown): void {

@@ -9,10 +9,10 @@ export interface Goal {
   readonly atMost: number;
   /** Undefined where this run could not measure it. */
   readonly measured: number | undefined;
-  readonly unit: "" | "%" | "µs" | "ms" | "MiB";
+  readonly unit: "" | "%" | "µs" | "ms" | "s" | "KB" | "MiB";
 }
 
-const DIGITS = { "": 2, "%": 1, µs: 0, ms: 1, MiB: 0 } as const;
+const DIGITS = { "": 2, "%": 2, µs: 0, ms: 1, s: 2, KB: 1, MiB: 0 } as const;
 
 /** What imdsgate is meant to cost, against what the same run measured. */
 export function goalTable(goals: readonly Goal[]): string {

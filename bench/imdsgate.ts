@@ -2,12 +2,12 @@ import { fileURLToPath } from "node:url";
 import { startDockerStub } from "./docker-stub.ts";
 import type { Lab } from "./lab.ts";
 import { PATH } from "./own-network.ts";
-import { type Program, startProgram } from "./program.ts";
+import { startProgram } from "./program.ts";
 import { ROLE_NAME } from "./stated-answers.ts";
 
 /** What stands around the daemon: who asks, where its log and Node's compile cache go, and who answers its own questions. */
 export interface Surroundings {
-  readonly lab: Lab;
+  readonly lab: Pick<Lab, "serverHost" | "askedHost" | "noRulesBecause" | "statics">;
   readonly directory: string;
   readonly target: string;
   readonly stsPort: number;
@@ -20,6 +20,8 @@ const CLI = fileURLToPath(new URL("../src/cli.ts", import.meta.url));
 export const NODE_FLAGS = ["--max-semi-space-size=2", "--v8-pool-size=1"];
 export const compileCacheIn = (directory: string) => ({ NODE_COMPILE_CACHE: `${directory}/compile-cache` });
 
+export const logPathIn = (directory: string) => `${directory}/imdsgate.log`;
+
 /** Starts STS and the Docker socket that tells of the lab's containers; `target` is the metadata service. */
 export async function startSurroundings(lab: Lab, directory: string, target: string, owner: AsyncDisposableStack): Promise<Surroundings> {
   const sts = await startProgram({ command: [process.execPath, CLI, "sim", "sts", "--listen", "127.0.0.1:0"] }, owner);
@@ -28,19 +30,29 @@ export async function startSurroundings(lab: Lab, directory: string, target: str
   return { lab, directory, target, stsPort: sts.port, dockerSocket };
 }
 
+/** A running daemon, and where a container asks it. */
+export interface Imdsgate {
+  readonly pid: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+const IMDS = { host: "169.254.169.254", port: 80 };
+
 /**
- * The daemon as on a host, its containers told of by a Docker socket and attested by the kernel; its log, with a line for each vend and
+ * The daemon as on a host, with rules of its own where this network can have them, its containers told of by a Docker socket and attested by the kernel; its log, with a line for each vend and
  * refusal, goes to a file. `nodeFlags` come on top of the usual ones.
  */
 export async function startImdsgate(
   { lab, directory, target, stsPort, dockerSocket }: Surroundings,
   owner: AsyncDisposableStack,
   nodeFlags: readonly string[] = [],
-): Promise<Program> {
+): Promise<Imdsgate> {
+  const hasRules = lab.noRulesBecause === undefined;
   const flags: readonly (readonly [string, string])[] = [
-    ["--rules", "none"],
+    ["--rules", hasRules ? "nftables" : "none"],
     dockerSocket ? ["--docker-socket", dockerSocket] : ["--runtime", "none"],
-    ["--listen", `${lab.serverHost}:0`],
+    ["--listen", `${hasRules ? "0.0.0.0" : lab.serverHost}:0`],
     ["--upstream", target],
     ["--sts-endpoint", `http://127.0.0.1:${stsPort}`],
     ["--account", "111111111111"],
@@ -58,7 +70,7 @@ export async function startImdsgate(
     CLI,
     "run",
     ...flags.flat(),
-    ...(dockerSocket ? ["--listen-unprotected"] : []),
+    ...(hasRules ? [] : ["--listen-unprotected"]),
   ];
   const environment = {
     PATH,
@@ -67,5 +79,6 @@ export async function startImdsgate(
     AWS_SECRET_ACCESS_KEY: "base",
     AWS_EC2_METADATA_DISABLED: "true",
   };
-  return startProgram({ command, environment, logPath: `${directory}/imdsgate.log` }, owner);
+  const { pid, port } = await startProgram({ command, environment, logPath: logPathIn(directory) }, owner);
+  return { pid, ...(hasRules ? IMDS : { host: lab.askedHost, port }) };
 }

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 
 /** The sections that the benchmark writes. */
-export type SectionName = "measured" | "credentials" | "profile";
+export type SectionName = "measured" | "credentials" | "rules" | "identity" | "profile" | "fleet";
 
 /** Puts `markdown` between the two `name` markers of the page at `path`, in place of what is there. Throws when it has no markers. */
 export function writeMarkedSection(path: string, name: SectionName, markdown: string): void {

@@ -20,7 +20,6 @@ const SETTLE_MS = 2_000;
  * of the same questions.
  */
 export async function measureMemory<T>(
-  host: string,
   contenders: readonly Contender[],
   count: number,
   firstLoad: () => Promise<T>,
@@ -29,11 +28,11 @@ export async function measureMemory<T>(
     await sleep(SETTLE_MS);
     return new Map(contenders.map(({ pid }) => [pid, memoryOf(pid).nowMib]));
   };
-  await loadAll(host, contenders, 1);
+  await loadAll(contenders, 1);
   const idle = await now();
   const found = await firstLoad();
   const after = await now();
-  await loadAll(host, contenders, count);
+  await loadAll(contenders, count);
   const second = await now();
   const ofProcess = [...new Map(contenders.toReversed().map((contender) => [contender.pid, contender])).values()].reverse();
   const memory = ofProcess.map(({ name, asked, pid }) => ({
@@ -47,8 +46,8 @@ export async function measureMemory<T>(
   return { memory, found };
 }
 
-async function loadAll(host: string, contenders: readonly Contender[], count: number): Promise<void> {
-  for (const { port, from, asked } of contenders) {
+async function loadAll(contenders: readonly Contender[], count: number): Promise<void> {
+  for (const { host, port, from, asked } of contenders) {
     for (const request of asked) await from.load({ host, port, ...stated(request), connections: 16, count });
   }
 }

@@ -41,14 +41,13 @@ export async function measureNeighbours(
   contenders: readonly Contender[],
   plan: NeighbourPlan,
 ): Promise<readonly NeighbourCost[]> {
-  const asked = (["imdsgate", "direct"] as const).map((name) => ({ name, port: portOf(contenders, name), rounds: [] as Round[] }));
-  const greedyTarget = portOf(contenders, "imdsgate");
+  const asked = (["imdsgate", "direct"] as const).map((name) => ({ name, at: placeOf(contenders, name), rounds: [] as Round[] }));
+  const greedyTarget = placeOf(contenders, "imdsgate");
   for (let round = 0; round < plan.rounds; round += 1) {
-    for (const { port, rounds } of asked) {
+    for (const { at, rounds } of asked) {
       const ask = () =>
         lab.web.load({
-          host: lab.serverHost,
-          port,
+          ...at,
           ...stated("cached credentials"),
           connections: 1,
           count: plan.questions,
@@ -68,10 +67,10 @@ interface Round {
   readonly greedyRefusedPerSecond: number;
 }
 
-async function besideGreedy(lab: Lab, port: number, ask: () => Promise<Outcome>): Promise<Omit<Round, "alone">> {
-  const { greedy, serverHost } = lab;
+async function besideGreedy(lab: Lab, at: Pick<Contender, "host" | "port">, ask: () => Promise<Outcome>): Promise<Omit<Round, "alone">> {
+  const { greedy } = lab;
   await using owner = new AsyncDisposableStack();
-  const command = [...greedy.enter, process.execPath, GREEDY, serverHost, `${port}`, greedy.addresses[0] ?? ""];
+  const command = [...greedy.enter, process.execPath, GREEDY, at.host, `${at.port}`, greedy.addresses[0] ?? ""];
   const startedAt = performance.now();
   const { stdin, lines } = await startProgram({ command }, owner);
   const beside = await ask();
@@ -99,6 +98,8 @@ function costOf(asked: NeighbourCost["asked"], rounds: readonly Round[]): Neighb
   };
 }
 
-function portOf(contenders: readonly Contender[], name: Contender["name"]): number {
-  return contenders.find((contender) => contender.name === name)?.port ?? 0;
+function placeOf(contenders: readonly Contender[], wanted: Contender["name"]): Pick<Contender, "host" | "port"> {
+  const found = contenders.find(({ name }) => name === wanted);
+  if (found === undefined) throw new Error(`${wanted} was not started`);
+  return { host: found.host, port: found.port };
 }

@@ -5,7 +5,15 @@ const TICKS = 100;
 
 /** CPU time, user and system, that `pid` and its descendants have taken so far, in microseconds; a tick is 10 ms. */
 export function cpuMicrosOf(pid: number): number {
-  const ticks = treeOf(pid).flatMap((one) => statFields(one).slice(11, 13));
+  return microsOf(treeOf(pid).flatMap((one) => statFields(one).slice(11, 13)));
+}
+
+/** As `cpuMicrosOf`, with what descendants took that have ended by now. */
+export function cpuMicrosWithEnded(pid: number): number {
+  return microsOf(treeOf(pid).flatMap((one) => statFields(one).slice(11, 15)));
+}
+
+function microsOf(ticks: readonly string[]): number {
   return (ticks.reduce((sum, count) => sum + Number(count), 0) * 1_000_000) / TICKS;
 }
 

@@ -2,7 +2,8 @@ import { readFileSync } from "node:fs";
 import { hrtime } from "node:process";
 import { type Stage, startUpstream } from "./contenders.ts";
 import { type ProfileSummary, summarize } from "./cpu-profile.ts";
-import { startImdsgate, startSurroundings } from "./imdsgate.ts";
+import { requireGuard } from "./guard-check.ts";
+import { type Imdsgate, startImdsgate, startSurroundings } from "./imdsgate.ts";
 import { type RequestName, stated } from "./stated-answers.ts";
 import { table } from "./table.ts";
 
@@ -22,15 +23,15 @@ export async function profileReport(stage: Stage, requests: number, facts: reado
 
   async function profileOf(request: RequestName): Promise<ProfileSummary> {
     const name = `${request.replaceAll(" ", "-")}.cpuprofile`;
-    const ask = (port: number) =>
-      lab.web.load({ host: lab.serverHost, port, ...stated(request), connections: CONNECTIONS, count: requests });
+    const ask = ({ host, port }: Imdsgate) => lab.web.load({ host, port, ...stated(request), connections: CONNECTIONS, count: requests });
     const [from, to] = await (async () => {
       await using imdsgateOwner = new AsyncDisposableStack();
       const flags = ["--cpu-prof", `--cpu-prof-dir=${directory}`, `--cpu-prof-name=${name}`];
-      const { port } = await startImdsgate(surroundings, imdsgateOwner, flags);
-      await ask(port);
+      const imdsgate = await startImdsgate(surroundings, imdsgateOwner, flags);
+      await requireGuard(lab);
+      await ask(imdsgate);
       const startedAt = monotonicMicros();
-      await ask(port);
+      await ask(imdsgate);
       return [startedAt, monotonicMicros()];
     })();
     return summarize(JSON.parse(readFileSync(`${directory}/${name}`, "utf8")), from, to);

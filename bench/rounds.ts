@@ -44,7 +44,6 @@ type Trial = Pick<Cell, "request" | "connections"> & { readonly contenders: read
  * round. `onProgress` hears what is under way.
  */
 export async function runRounds(
-  host: string,
   contenders: readonly Contender[],
   plan: Plan,
   onProgress: (text: string) => void,
@@ -52,7 +51,7 @@ export async function runRounds(
   const trials = trialsOf(contenders);
   for (const trial of trials.filter(({ connections }) => connections === 16)) {
     onProgress(`warm-up: ${trial.request}`);
-    for (const contender of trial.contenders) await measure(host, trial, contender, plan.warmUp);
+    for (const contender of trial.contenders) await measure(trial, contender, plan.warmUp);
   }
   const samples = new Map<string, Sample[]>();
   for (let round = 0; round < plan.rounds; round += 1) {
@@ -60,7 +59,7 @@ export async function runRounds(
       onProgress(`round ${round + 1} of ${plan.rounds}: ${trial.request}, ${trial.connections} at once`);
       for (const contender of rotated(trial.contenders, round)) {
         const key = keyOf(trial, contender);
-        samples.set(key, [...(samples.get(key) ?? []), await measure(host, trial, contender, plan.requests)]);
+        samples.set(key, [...(samples.get(key) ?? []), await measure(trial, contender, plan.requests)]);
       }
     }
   }
@@ -75,7 +74,7 @@ function trialsOf(contenders: readonly Contender[]): readonly Trial[] {
   );
 }
 
-async function measure(host: string, { request, connections }: Trial, { pid, port, from }: Contender, count: number): Promise<Sample> {
+async function measure({ request, connections }: Trial, { pid, host, port, from }: Contender, count: number): Promise<Sample> {
   const before = cpuMicrosOf(pid);
   const outcome = await from.load({ host, port, ...stated(request), connections, count });
   return { ...outcome, perSecond: (count * 1_000) / outcome.wallMs, cpuMicros: cpuMicrosOf(pid) - before };

@@ -34,6 +34,7 @@ type AddCommand = (to: Argv, io: CommandIo) => Argv;
 const COMMANDS: readonly AddCommand[] = [
   lazily("run", "Give each container its own role (the gateway itself)", async () => (await import("./commands/run.ts")).runCommand),
   lazily("demo", "See it work on this machine: no AWS, no Docker, no root", async () => (await import("./commands/demo.ts")).demoCommand),
+  lazily("dev", "On a laptop: the gateway with an embedded metadata service", async () => (await import("./commands/dev.ts")).devCommand),
   lazily(
     "rules <action>",
     "Show the kernel's rules, put them in, or take them out",

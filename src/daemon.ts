@@ -1,3 +1,4 @@
+import { aborted } from "./aborted.ts";
 import { type Endpoint, endpointText } from "./address.ts";
 import { within } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -17,7 +18,7 @@ import { createImdsTokens } from "./gateway/imds-token.ts";
 import { createLimits } from "./gateway/limits.ts";
 import { passThrough } from "./gateway/pass-through.ts";
 import { createSelfCheck } from "./gateway/self-check.ts";
-import { createGateway } from "./gateway/server.ts";
+import { createGateway, type Gateway } from "./gateway/server.ts";
 import { createHostRules, type HostRules } from "./host-rules.ts";
 import { createIdentity } from "./identity/attestor.ts";
 import { socketCgroup } from "./identity/socket-cgroup.ts";
@@ -41,6 +42,8 @@ const WAITING_FOR_RULES: ImdsgateEvent = {
 
 /** How long the start waits for the upstream to turn out to be this gateway. A slower one still ends the run, by `failure`. */
 const SELF_CHECK_MS = 250;
+
+const HOST_FACTS_MS = 2_000;
 
 /** The whole program, built and not yet running. */
 export interface Daemon {
@@ -84,9 +87,10 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
     keepRunning(running, (signal) => rooms.identity.run(signal));
     keepRunning(running, (signal) => rooms.base.run(signal));
     keepRunning(running, (signal) => rooms.leases.run(signal));
-    keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(rooms.prefetch.lookAgain));
+    const facts = Promise.withResolvers<void>();
+    keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(facts.resolve).then(rooms.prefetch.lookAgain));
     running.defer(() => rooms.gateway.stop());
-    listening = await rooms.gateway.listen(config.listen);
+    listening = await listenInTime(config, world, { gateway: rooms.gateway, facts: facts.promise, ending: ending.signal });
     await refuseToFeedOurselves();
     if (ending.signal.aborted) return;
 
@@ -117,6 +121,20 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
     listening: () => listening,
     rules: () => backend,
   };
+}
+
+interface Listening {
+  readonly gateway: Gateway;
+  /** Resolves when Region and account are known. */
+  readonly facts: Promise<void>;
+  readonly ending: AbortSignal;
+}
+
+/** In sockets that listen already connections wait: better a little longer than to be refused by who does not know its account yet. */
+async function listenInTime(config: Config, world: World, { gateway, facts, ending }: Listening): Promise<readonly Endpoint[]> {
+  const { clock, listeningDescriptors } = world;
+  if (listeningDescriptors.length > 0) await within(clock, HOST_FACTS_MS, Promise.race([facts, aborted(ending)]), undefined);
+  return ending.aborted ? [] : gateway.listen(config.listen, listeningDescriptors);
 }
 
 interface RoomParts {

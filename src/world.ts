@@ -32,6 +32,8 @@ export interface World {
   readonly sts: Sts;
   /** Keys from the environment, a profile, SSO or a web identity. */
   readonly operatorCredentials: OperatorCredentials;
+  /** Sockets that listen already, left to this process by a service manager; none: the gateway opens its own. */
+  readonly listeningDescriptors: readonly number[];
 }
 
 /** The real world for `config`. Making it has no effect. */
@@ -46,6 +48,7 @@ export function createWorld(config: Config): World {
     runtime: config.docker && runtimeAt(config.docker, config.runtime),
     sts: awsSts(config.stsEndpoint),
     operatorCredentials: sdkCredentials(config.upstream, config.region),
+    listeningDescriptors: [],
   };
 }
 

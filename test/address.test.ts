@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { canonicalAddress, endpointText, isInBlock } from "../src/address.ts";
+import { canonicalAddress, endpointText, ipv6Bytes, isInBlock } from "../src/address.ts";
 
 describe("one spelling for an address", () => {
   test.for([
@@ -37,6 +37,17 @@ describe("an address in a block", () => {
     { address: "web", block: "10.0.0.0/8", isIn: false },
     { address: "", block: "", isIn: false },
   ])("$address in $block: $isIn", ({ address, block, isIn }) => expect(isInBlock(address, block)).toBe(isIn));
+});
+
+describe("the bytes of an IPv6 address", () => {
+  test.for([
+    { address: "::", hex: "00000000000000000000000000000000" },
+    { address: "::1", hex: "00000000000000000000000000000001" },
+    { address: "fe80::", hex: "fe800000000000000000000000000000" },
+    { address: "fd00:ec2::254", hex: "fd000ec2000000000000000000000254" },
+    { address: "1:2:3::5:6:7:8", hex: "00010002000300000005000600070008" },
+    { address: "2001:db8:1:2:3:4:5:ffff", hex: "20010db800010002000300040005ffff" },
+  ])("$address is $hex", ({ address, hex }) => expect(ipv6Bytes(address).toString("hex")).toBe(hex));
 });
 
 test("an endpoint is written with its port, IPv6 in brackets", () => {

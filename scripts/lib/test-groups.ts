@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { join } from "node:path";
 import { removeDeadCgroups } from "../../test/support/docker-host/cgroup.ts";
 import { runDemos } from "./test-demos.ts";
@@ -36,7 +36,7 @@ export interface Group {
   readonly run: (place: RunPlace) => Promise<GroupResult>;
 }
 
-const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential", "moto"];
+const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential", "moto", "packages"];
 
 /** All groups, in the order in which they run. */
 export const GROUPS: readonly Group[] = [
@@ -70,6 +70,11 @@ export const GROUPS: readonly Group[] = [
   { name: "kernel", about: "rule sets on the real kernel, in namespaces of their own", run: runKernel },
   { name: "docker", about: "a real Docker daemon with AWS clients in its containers, in namespaces of its own", run: runDocker },
   { name: "clients", about: "unmodified AWS clients in a container's network, behind the kernel's redirect", run: runClients },
+  {
+    name: "packages",
+    about: "the .deb and the .rpm, installed, run and removed on a Debian with its own systemd, in namespaces",
+    run: runPackages,
+  },
   { name: "demo", about: "./scripts/demo as root, as an ordinary user in a fresh copy, and where namespaces are forbidden", run: runDemos },
 ];
 
@@ -98,6 +103,20 @@ function runDocker(place: RunPlace): Promise<GroupResult> {
 
 function runClients(place: RunPlace): Promise<GroupResult> {
   return runOnDockerHosts(place, "clients");
+}
+
+async function runPackages(place: RunPlace): Promise<GroupResult> {
+  if (!isRoot()) return notRun("packages", "it needs root");
+  if (!existsSync(join(ROOT, ".tools/debian"))) return notRun("packages", "the Debian to install them on could not be made");
+  if (globSync("*.{deb,rpm}", { cwd: join(ROOT, "dist/packages") }).length < 2) return notRun("packages", "they could not be made");
+  if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--cgroup", "--fork", "true"])))
+    return notRun("packages", "this machine forbids namespaces");
+  const result = await runVitest(place, "packages", ["test/packages/", "--no-file-parallelism"]);
+  if (place.signal.aborted) {
+    await processesEnded(place.marker);
+    await removeDeadCgroups();
+  }
+  return result;
 }
 
 /** Runs the tests in the folder of that name, each on a Docker host of its own. */

@@ -2,13 +2,15 @@ import type { Argv } from "yargs";
 import { aborted } from "../aborted.ts";
 import { endpointText } from "../address.ts";
 import { systemClock } from "../clock.ts";
-import { parseConfig } from "../config/config.ts";
+import { type Config, parseConfig } from "../config/config.ts";
 import { type Flag, RUN_FLAGS } from "../config/flags.ts";
-import { createDaemon, type Daemon } from "../daemon.ts";
+import { createDaemon } from "../daemon.ts";
+import type { Emit } from "../events.ts";
 import { HeldLines } from "../observability/held-lines.ts";
 import { createLogger } from "../observability/logger.ts";
+import { inheritedDescriptors, type ServiceManagerParts, tellServiceManager } from "../service-manager.ts";
 import { readVersion } from "../version.ts";
-import { createWorld } from "../world.ts";
+import { createWorld, type World } from "../world.ts";
 import type { Command, CommandIo } from "./command.ts";
 
 const STANDARD_ERROR = 2;
@@ -41,7 +43,12 @@ function buildRun(yargs: Argv): Argv<RunArguments> {
     .epilogue(
       "Exit codes: 0 a clean stop, 1 a failure, 2 bad usage or configuration. Every flag is also a variable (--deny-path is IMDSGATE_DENY_PATH) and a key of the file (denyPath).",
     );
-  return RUN_FLAGS.reduce((building, flag) => building.option(flag.name, optionFor(flag)), described);
+  return withFlags(described, RUN_FLAGS);
+}
+
+/** The settings of `run` among `flags` as options of a command. */
+export function withFlags<A>(yargs: Argv<A>, flags: readonly Flag[]): Argv<A> {
+  return flags.reduce((building, flag) => building.option(flag.name, optionFor(flag)), yargs);
 }
 
 /** Values are read as text: what they must be is told by `parseConfig`, alike for flags, variables and the file. */
@@ -60,27 +67,62 @@ function optionFor(flag: Flag) {
 
 async function runGateway(args: RunArguments, io: CommandIo): Promise<number> {
   const config = parseConfig({ flags: args, environment: io.environment });
+  const listeningDescriptors = inheritedDescriptors(io.environment, process.pid);
+  return serveGateway({ config, world: { ...createWorld(config), listeningDescriptors }, readyText: readyLine }, io);
+}
+
+/** What a gateway is made of, and what is said on stdout when it is ready. */
+export interface GatewayParts {
+  readonly config: Config;
+  readonly world: World;
+  readonly readyText: (ready: Ready, isJson: boolean) => string;
+}
+
+/** Where listeners and rules stand. */
+export interface Ready {
+  readonly listen: readonly string[];
+  readonly rules: string;
+  readonly version: string;
+}
+
+/** Runs the gateway until SIGINT or SIGTERM and gives the exit code. Throws what `daemon.ts` does. */
+export async function serveGateway({ config, world, readyText }: GatewayParts, io: CommandIo): Promise<number> {
   const destination = new HeldLines(STANDARD_ERROR, systemClock);
   const isPretty = config.logFormat === "pretty" || (config.logFormat === "auto" && io.isTerminal);
   const version = readVersion();
   const emit = createLogger({ level: config.logLevel, format: isPretty ? "pretty" : "json", version, destination });
-  const daemon = createDaemon(config, createWorld(config), emit, version);
+  const daemon = createDaemon(config, world, emit, version);
   const stopped = aborted(io.signal).then(() => "asked to");
+  const stopping = new AbortController();
+  let told: Promise<void> | undefined;
   let reason = "it failed";
   try {
     const isReady = await Promise.race([daemon.start().then(() => true), stopped.then(() => false)]);
-    if (isReady) io.out(readyLine(daemon, config.logFormat === "json", version));
+    if (isReady) {
+      const ready = { listen: daemon.listening().map(endpointText), rules: daemon.rules(), version };
+      io.out(readyText(ready, config.logFormat === "json"));
+      told = tellServiceManager(serviceManagerParts(world, io, emit), statusLine(ready), stopping.signal);
+    }
     reason = await Promise.race([stopped, daemon.failure()]);
     return 0;
   } finally {
-    await daemon.stop(reason);
+    stopping.abort();
+    await Promise.all([daemon.stop(reason), told]);
     await destination.end();
   }
 }
 
+function serviceManagerParts({ runCommand, clock }: World, { environment }: CommandIo, emit: Emit): ServiceManagerParts {
+  const onFailure = (message: string) => emit({ kind: "config-warning", message });
+  return { environment, pid: process.pid, runCommand, clock, onFailure };
+}
+
+/** What `systemctl status` shows. */
+function statusLine({ listen, rules }: Ready): string {
+  return `${listen.join(" ")} rules=${rules}`;
+}
+
 /** The one line on stdout: listeners and rules stand. */
-function readyLine(daemon: Daemon, isJson: boolean, version: string): string {
-  const listen = daemon.listening().map(endpointText);
-  const rules = daemon.rules();
-  return isJson ? `${JSON.stringify({ event: "ready", listen, rules, version })}\n` : `ready ${listen.join(" ")} rules=${rules}\n`;
+export function readyLine(ready: Ready, isJson: boolean): string {
+  return isJson ? `${JSON.stringify({ event: "ready", ...ready })}\n` : `ready ${statusLine(ready)}\n`;
 }

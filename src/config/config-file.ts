@@ -20,10 +20,10 @@ export interface ConfigFile {
 
 /**
  * Reads a YAML file of settings, every value as the text that stands there (an id of digits stays what it is): a map, each key once, no aliases, at most 1 MiB. Throws CONFIG_UNREADABLE when it cannot
- * be read, CONFIG_INVALID when it is no such map.
+ * be read, CONFIG_INVALID when it is no such map. `flag` is the one that named the file.
  */
-export function readConfigFile(path: string): ConfigFile {
-  const text = readText(path);
+export function readConfigFile(path: string, flag = "--config"): ConfigFile {
+  const text = readText(path, flag);
   const { LineCounter, parseDocument } = loadYaml();
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, schema: "failsafe" });
@@ -65,13 +65,13 @@ function isPair(item: unknown): item is { readonly key: unknown; readonly value:
   return typeof item === "object" && item !== null && "key" in item && "value" in item;
 }
 
-function readText(path: string): string {
+function readText(path: string, flag: string): string {
   try {
     if (statSync(path).size > MAX_BYTES) throw new Error("it is larger than 1 MiB");
     return readFileSync(path, "utf8");
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new ImdsgateError("CONFIG_UNREADABLE", `--config ${path} cannot be read: ${why}`, { cause });
+    throw new ImdsgateError("CONFIG_UNREADABLE", `${flag} ${path} cannot be read: ${why}`, { cause });
   }
 }
 

@@ -1,24 +1,27 @@
 import { once } from "node:events";
 import net, { type Server, type Socket } from "node:net";
 import { canonicalAddress, type Endpoint, endpointText } from "../address.ts";
-import { within } from "../clock.ts";
+import { sleep, within } from "../clock.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { Source } from "../identity/source.ts";
 import { type ConnectionContext, serveConnection } from "./connection.ts";
+import { serveInherited } from "./inherited-listeners.ts";
 import type { Limits } from "./limits.ts";
 import { createRefusedConnections } from "./refused-connections.ts";
 import { createTurns } from "./turns.ts";
 
 const BACKLOG = 1_024;
 const DRAIN_MS = 5_000;
+/** Who has just connected is about to ask, and is answered still. */
+const FIRST_BYTES_MS = 50;
 
 /** The listening side of the gateway. */
 export interface Gateway {
   /**
    * Listens on every endpoint and gives the real ones. Port 0 takes a free port for the first endpoint and that same
-   * port for the rest. Throws LISTEN_FAILED.
+   * port for the rest. Throws LISTEN_FAILED. `descriptors`: sockets that listen there already and are served in place of new ones.
    */
-  listen(endpoints: readonly Endpoint[]): Promise<readonly Endpoint[]>;
+  listen(endpoints: readonly Endpoint[], descriptors?: readonly number[]): Promise<readonly Endpoint[]>;
   /** Accepts no more, lets answers in flight end (at most 5 s), then closes what is left. */
   stop(): Promise<void>;
 }
@@ -53,19 +56,25 @@ export function createGateway(context: ConnectionContext, limits: Limits): Gatew
     void serveConnection(socket, { source, turn: () => turns.turnOf(admission.budget, () => socket.destroyed) }, context);
   }
 
+  function createServer(): Server {
+    const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
+    servers.push(server);
+    return server;
+  }
+
   return {
-    async listen(endpoints) {
+    async listen(endpoints, descriptors = []) {
+      if (descriptors.length > 0) return serveInherited({ descriptors, endpoints, backlog: BACKLOG, createServer });
       const listening: Endpoint[] = [];
       for (const { host, port } of endpoints) {
-        const server = net.createServer({ allowHalfOpen: true, noDelay: true }, accept);
-        servers.push(server);
-        listening.push(await listenOn(server, { host, port: port === 0 ? (listening[0]?.port ?? 0) : port }));
+        listening.push(await listenOn(createServer(), { host, port: port === 0 ? (listening[0]?.port ?? 0) : port }));
       }
       return listening;
     },
     async stop() {
       for (const server of servers) server.close();
-      for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+      if ([...open].some(isSilent)) await sleep(context.clock, FIRST_BYTES_MS);
+      for (const socket of open) if (isSilent(socket)) socket.destroy();
       await within(context.clock, DRAIN_MS, Promise.all([...open].map(closed)), undefined);
       for (const socket of open) cutShort(socket);
       refused.end();
@@ -78,6 +87,10 @@ function sourceOf({ remoteAddress = "", remotePort, localAddress = "", localPort
   const [address, host] = [canonicalAddress(remoteAddress), canonicalAddress(localAddress)];
   if (address === undefined || remotePort === undefined || host === undefined || localPort === undefined) return undefined;
   return { address, port: remotePort, local: { host, port: localPort }, acceptedAt };
+}
+
+function isSilent({ bytesRead }: Socket): boolean {
+  return bytesRead === 0;
 }
 
 /** An answer that is not out yet ends in a reset, so that nobody takes it for whole. */

@@ -3,6 +3,7 @@ import type { Breakage } from "./breakage.ts";
 const NFT = { file: "src/rules/nftables.ts", tests: ["test/kernel/packets.test.ts"] };
 const IPTABLES = { file: "src/rules/iptables.ts", tests: ["test/kernel/packets.test.ts"] };
 const CLOSED = "README, security model 7";
+const KEPT = { rule: CLOSED, file: "src/rules/kept-rules.ts" };
 
 /** What the kernel does with real packets. */
 export const RULES_BREAKAGES: readonly Breakage[] = [
@@ -88,5 +89,64 @@ export const RULES_BREAKAGES: readonly Breakage[] = [
     replace: "    const differences = await look();\n    wording ??= [];\n",
     tests: ["test/rules/keeper.test.ts"],
     titled: "after a first look that failed",
+  },
+  {
+    ...KEPT,
+    name: "keeper: connections from the time when the way was open go on",
+    search: "        // What was opened while the way was open must not go on.\n        await endOldFlows(run);\n",
+    replace: "",
+    tests: ["test/rules/rules.test.ts"],
+    titled: "what is put back is what was applied last",
+  },
+  {
+    ...KEPT,
+    name: "keeper: a question that nobody answered releases who starts later",
+    search: "if (this.#keeper === undefined && (await mark.stands())) await mark.takeOut();",
+    replace: "await mark.stands();",
+    tests: ["test/kernel/rules-command.test.ts"],
+    titled: "a question that nobody answered",
+  },
+  {
+    ...KEPT,
+    name: "keeper: rules that were released come back with the next container",
+    search: "  letGo(): void {\n    this.#wanted = undefined;\n",
+    replace: "  letGo(): void {\n",
+    tests: ["test/kernel/rules-command.test.ts"],
+    titled: "remove --stop-keeper has the gateway",
+  },
+  {
+    ...KEPT,
+    name: "keeper: a default route that moves is not followed",
+    search: "if (uplinkInterfaces.join() === ruleSet.uplinkInterfaces.join()) return undefined;",
+    replace: "if (uplinkInterfaces.length > 0) return undefined;",
+    tests: ["test/rules/rules.test.ts"],
+    titled: "a default route that moves",
+  },
+  {
+    name: "keeper: in a fight a way that is open stays open",
+    rule: CLOSED,
+    file: "src/rules/keeper-decision.ts",
+    search: 'if (differences.every(({ part }) => part === "redirect")) return',
+    replace: "if (differences.length >= 0) return",
+    tests: ["test/rules/keeper-decision.test.ts"],
+    titled: "a way that is open it closes",
+  },
+  {
+    name: "keeper: that a built-in chain lost its call of ours is not heard",
+    rule: CLOSED,
+    file: "src/rules/rule-changes.ts",
+    search: "|PREROUTING|FORWARD|",
+    replace: "|FORWARD|",
+    tests: ["test/rules/rule-changes.test.ts"],
+    titled: "iptables-nft: whether it counts",
+  },
+  {
+    name: "keeper: a mark of somebody else releases the rules",
+    rule: CLOSED,
+    file: "src/rules/release-mark.ts",
+    search: 'tables.split("\\n").includes(',
+    replace: "tables.includes(",
+    tests: ["test/rules/release-mark.test.ts"],
+    titled: "stands where there is",
   },
 ];

@@ -20,7 +20,10 @@ test("the pages that readers are led to are there", () => {
     "CHANGELOG.md",
     "README.md",
     "SECURITY.md",
-    ...["architecture", "contract", "credentials", "errors", "flags", "rules"].map((name) => `docs/${name}.md`),
+    ...["README", "architecture", "contract", "credential-management", "credentials", "errors", "flags", "fleet", "policy"].map(
+      (name) => `docs/${name}.md`,
+    ),
+    ...["rules", "security", "troubleshooting"].map((name) => `docs/${name}.md`),
   ];
   expect(PAGES.map(({ path }) => path)).toEqual(expect.arrayContaining(paths));
 });
@@ -34,8 +37,8 @@ test("each case of the contract that the README names as a proof is one", () => 
 });
 
 test("a link is followed from the folder of its page, to the heading that it names", () => {
-  const text = "[a](contract.md#2-imds-tokens) [b](../README.md) [c](README.md) [d](contract.md#nothing) [e](https://example.com/x)";
-  expect(brokenLinks({ path: "docs/page.md", text })).toEqual(["README.md", "contract.md#nothing"]);
+  const text = "[a](contract.md#2-imds-tokens) [b](../README.md) [c](CHANGELOG.md) [d](contract.md#nothing) [e](https://example.com/x)";
+  expect(brokenLinks({ path: "docs/page.md", text })).toEqual(["CHANGELOG.md", "contract.md#nothing"]);
 });
 
 function brokenLinks(page: Page): readonly string[] {
@@ -60,3 +63,11 @@ function headingsOf(page: Page): readonly string[] {
       .replaceAll(" ", "-"),
   );
 }
+
+test("docs/README.md leads to every page of that folder", () => {
+  const map = proseOf(pageAt("docs/README.md"));
+  const pages = PAGES.filter(({ path }) => path.startsWith("docs/") && path !== "docs/README.md").map(({ path }) =>
+    path.slice("docs/".length),
+  );
+  expect(pages.filter((path) => !map.includes(`](${path}`))).toEqual([]);
+});

@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   type ProcessTable,
+  parseCgroup,
+  parseDevMcast,
   parseFibTrie,
   parseIfInet6,
   parseStartTime,
@@ -70,6 +72,35 @@ test("the IPv6 addresses are those of global scope, without loopback and link-lo
   expect([...parseIfInet6(IF_INET6)]).toEqual(["fd88:77:1:6::2", "2001:db8::1"]);
 });
 
+describe("the place in the cgroup2 tree", () => {
+  test.for([
+    { name: "a host with that tree alone", text: "0::/system.slice/docker-ab.scope\n", cgroup: "system.slice/docker-ab.scope" },
+    {
+      name: "a host with trees of both versions",
+      text: "12:memory:/docker/ab\n1:name=systemd:/docker/ab\n0::/system.slice/containerd.service\n",
+      cgroup: "system.slice/containerd.service",
+    },
+    { name: "a host with trees of version 1 alone", text: "12:memory:/docker/ab\n10::/docker/ab\n", cgroup: undefined },
+    { name: "the root", text: "0::/\n", cgroup: "" },
+    { name: "a path with spaces and colons", text: "0::/a b/c::/d\n", cgroup: "a b/c::/d" },
+    { name: "garbage", text: "0::\n0:/docker/ab\nx0::/docker/ab\n", cgroup: undefined },
+    { name: "nothing", text: "", cgroup: undefined },
+  ])("$name", ({ text, cgroup }) => expect(parseCgroup(text)).toBe(cgroup));
+});
+
+const DEV_MCAST = `2    eth0            1     0     333300000001
+2    eth0            1     0     01005e000001
+18   eth1            1     0     01005e000001
+`;
+
+describe("the indexes of interfaces", () => {
+  test.for([
+    { name: "several lines of one interface", text: DEV_MCAST, indexes: [2, 18] },
+    { name: "garbage", text: "eth0 2\n-1 eth0\n0 eth0\n7\n 8 eth0\n2.5 eth0\n", indexes: [] },
+    { name: "nothing", text: "", indexes: [] },
+  ])("$name", ({ text, indexes }) => expect(parseDevMcast(text)).toEqual(indexes));
+});
+
 function procAt(files: Readonly<Record<string, string>>) {
   const root = mkdtempSync(join(tmpdir(), "proc-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
@@ -99,10 +130,67 @@ test("the addresses of one family are read without a look at the other's", () =>
   expect([six.ownedAddresses(42, "ipv4"), six.ownedAddresses(42, "ipv6")]).toEqual([undefined, new Set(["fd88:77:1:6::2", "2001:db8::1"])]);
 });
 
+test("a table reads where a process is in the cgroup2 tree, this one's too, and which interfaces its network has", () => {
+  const { table, root } = procAt({ "42/cgroup": "0::/docker/ab\n", "42/net/dev_mcast": DEV_MCAST });
+  mkdirSync(join(root, "self"));
+  writeFileSync(join(root, "self/cgroup"), "0::/system.slice/imdsgate.service\n");
+  expect([table.cgroup(42), table.cgroup("self"), table.interfaceIndexes(42)]).toEqual([
+    "docker/ab",
+    "system.slice/imdsgate.service",
+    [2, 18],
+  ]);
+});
+
+/** One socket of 172.17.0.2, as a program that speaks IPv4 alone has it, and one that does not. */
+const TCP = "   0: 020011AC:9C40 FEA9FEA9:0050 01 00000000:00000000\n";
+const TCP6 = "   0: 0000000000000000FFFF0000020011AC:9C41 0000000000000000FFFF0000FEA9FEA9:0050 01 00000000:00000000\n";
+const [IN_TCP, IN_TCP6, NOWHERE] = [0x9c40, 0x9c41, 0x9c42].map((port) => ({
+  from: { host: "172.17.0.2", port },
+  to: { host: "169.254.169.254", port: 80 },
+}));
+
+describe("the connections of a process", () => {
+  test.for<{ name: string; files: Readonly<Record<string, string>>; blocked?: string; holds: readonly (boolean | undefined | symbol)[] }>([
+    { name: "are looked for in both lists", files: { tcp: TCP, tcp6: TCP6 }, holds: [true, true, false] },
+    { name: "of a kernel without IPv6 are in the one list", files: { tcp: TCP }, holds: [true, false, false] },
+    { name: "are not known where there is no list", files: {}, holds: [undefined, undefined, undefined] },
+    {
+      name: "that are listed are there, whatever else cannot be read",
+      files: { tcp: TCP },
+      blocked: "tcp6",
+      holds: [true, UNREADABLE, UNREADABLE],
+    },
+    {
+      name: "are not absent because the first list cannot be read",
+      files: { tcp6: TCP6 },
+      blocked: "tcp",
+      holds: [UNREADABLE, true, UNREADABLE],
+    },
+    { name: "are not absent because the only list cannot be read", files: {}, blocked: "tcp", holds: [UNREADABLE, UNREADABLE, UNREADABLE] },
+  ])("$name", ({ files, blocked, holds }) => {
+    const { table, root } = procAt(Object.fromEntries(Object.entries(files).map(([name, text]) => [`42/net/${name}`, text])));
+    if (blocked !== undefined) mkdirSync(join(root, "42/net", blocked));
+    const asked = [IN_TCP, IN_TCP6, NOWHERE].flatMap((connection) => (connection === undefined ? [] : [connection]));
+    expect(asked.map((connection) => table.holdsConnection(42, [connection]))).toEqual(holds);
+  });
+
+  test("are as many as are asked about: one of them is enough", () => {
+    const { table } = procAt({ "42/net/tcp": TCP });
+    const held = [NOWHERE, IN_TCP].flatMap((connection) => (connection === undefined ? [] : [connection]));
+    expect([table.holdsConnection(42, held), table.holdsConnection(42, [])]).toEqual([true, false]);
+  });
+});
+
 test("there is nothing to say of a process that is not there", () => {
   const table = procOf({});
-  const said = [42, 43].flatMap((pid) => [table.startTime(pid), table.ownedAddresses(pid, "ipv4"), table.ownedAddresses(pid, "ipv6")]);
-  expect(said).toEqual(Array(6).fill(undefined));
+  const said = [42, 43].flatMap((pid) => [
+    table.startTime(pid),
+    table.ownedAddresses(pid, "ipv4"),
+    table.ownedAddresses(pid, "ipv6"),
+    table.interfaceIndexes(pid),
+    table.cgroup(pid),
+  ]);
+  expect(said).toEqual(Array(10).fill(undefined));
 });
 
 test.for([
@@ -132,6 +220,18 @@ test.for([
   if (how === "loop") symlinkSync(join(root, blocked), join(root, blocked));
   else mkdirSync(join(root, blocked));
   expect([table.startTime(42), table.ownedAddresses(42, "family" in row ? row.family : "ipv4")]).toEqual(answers);
+});
+
+test.for([
+  { how: "opened", path: "42/net/dev_mcast", block: (path: string) => symlinkSync(path, path) },
+  { how: "read", path: "42/net/dev_mcast", block: (path: string) => mkdirSync(path) },
+  { how: "opened", path: "42/cgroup", block: (path: string) => symlinkSync(path, path) },
+  { how: "read", path: "42/cgroup", block: (path: string) => mkdirSync(path) },
+])("that $path cannot be $how says nothing of the process", ({ path, block }) => {
+  const { table, root } = procAt({});
+  block(join(root, path));
+  const isCgroup = path === "42/cgroup";
+  expect([table.interfaceIndexes(42), table.cgroup(42)]).toEqual(isCgroup ? [undefined, UNREADABLE] : [UNREADABLE, undefined]);
 });
 
 test("the kernel's own files are read: this process has one start time and its network's addresses", () => {

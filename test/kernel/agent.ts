@@ -12,8 +12,14 @@ export type Ask =
   | { readonly act: "close"; readonly name: string }
   /** How many connections a listener has seen. */
   | { readonly act: "count"; readonly name: string }
-  /** Opens a connection, asks over it and tells what came back. */
-  | { readonly act: "request"; readonly host: string; readonly port: number; readonly timeoutMs: number }
+  /** Opens a connection, from an address of its own where one is named, asks over it and tells what came back. */
+  | {
+      readonly act: "request";
+      readonly host: string;
+      readonly port: number;
+      readonly timeoutMs: number;
+      readonly source?: string | undefined;
+    }
   /** Opens a connection that a later `speak` asks over. */
   | { readonly act: "open"; readonly key: string; readonly host: string; readonly port: number }
   | { readonly act: "speak"; readonly key: string; readonly timeoutMs: number };
@@ -38,7 +44,7 @@ async function answerOf(ask: Ask): Promise<string> {
     case "count":
       return String(listeners.get(ask.name)?.seen ?? 0);
     case "request":
-      return talk(connect({ host: ask.host, port: ask.port }), ask.timeoutMs);
+      return talk(connect({ host: ask.host, port: ask.port, localAddress: ask.source }), ask.timeoutMs);
     case "open":
       opened.set(ask.key, await open(ask.host, ask.port));
       return "open";

@@ -43,6 +43,11 @@ export function startInCgroup(host: Namespace, folder: string): Promise<Namespac
   return startAgent([...entering(host.pid), "sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec "$@"', folder]);
 }
 
+/** One more process of `namespace`: a container that was joined to another's network. */
+export function startJoined(namespace: Namespace): Promise<Namespace> {
+  return startAgent(entering(namespace.pid));
+}
+
 function entering(pid: number): string[] {
   const user = isRoot ? [] : ["--user", "--preserve-credentials"];
   return ["nsenter", "--target", String(pid), ...user, "--net", "--mount"];

@@ -25,6 +25,7 @@ const vend: ImdsgateEvent = {
   expiresAt: Date.UTC(2026, 10, 24, 3),
 };
 const refusal: ImdsgateEvent = { kind: "refuse", workload: undefined, ...request, status: 404, reason: "unknown-source" };
+const hostRole: ImdsgateEvent = { kind: "host-role", workload: php, ...request, outcome: "relayed" };
 const relay: ImdsgateEvent = { kind: "relay", workload: undefined, ...request, outcome: "relayed" };
 
 function linesOf(
@@ -68,9 +69,10 @@ describe("an audit line", () => {
     });
   });
 
-  test("is told at every level, a relayed request at debug alone", () => {
-    expect(linesOf([vend, refusal, relay], "error")).toHaveLength(2);
-    expect(linesOf([vend, refusal, relay], "debug")).toHaveLength(3);
+  test.for(["debug", "info", "warn", "error"] as const)("is told at the level %s, a relayed request at debug alone", (level) => {
+    const told = linesOf([vend, refusal, hostRole, relay], level).map((line) => JSON.parse(line)["event.name"]);
+    const audit = ["imdsgate.vend", "imdsgate.refuse", "imdsgate.host-role"];
+    expect(told).toEqual(level === "debug" ? [...audit, "imdsgate.relay"] : audit);
   });
 });
 
@@ -128,6 +130,9 @@ test("every kind of event has a sentence", () => {
     { kind: "rules-repaired", backend: "nftables", parts: "all", found: "missing in a: b", repairs: 1 },
     { kind: "rules-flapping", backend: "nftables", found: "missing in a: b", backOffMs: 30_000 },
     { kind: "rules-unkept", backend: "nftables", message: "nft is gone" },
+    { kind: "rules-released", backend: "nftables" },
+    { kind: "host-network", window: "uncovered", reason: "no cgroup2" },
+    { kind: "guard-gap", containers: ["a", "b"] },
     { kind: "host-facts", region: "eu-west-1", account: undefined },
     { kind: "host-facts-missing", missing: "region", message: "no answer" },
     { kind: "runtime-connected", runtime: "docker", workloads: 2 },
@@ -138,6 +143,7 @@ test("every kind of event has a sentence", () => {
     { kind: "address-doubled", address: "172.17.0.2", claimants: ["a", "b"] },
     vend,
     refusal,
+    hostRole,
     { kind: "serve", workload: php, ...request },
     relay,
     {
@@ -172,6 +178,9 @@ test("every kind of event has a sentence", () => {
     "somebody changed the rules; they are back (missing in a: b)",
     "somebody changes the rules again and again: containers reach no IMDS for 30 s (missing in a: b)",
     "the rules cannot be kept: nft is gone",
+    "the rules are no longer kept (imdsgate rules remove --stop-keeper): containers may reach the real IMDS until imdsgate starts anew",
+    "containers with the host's network reach the real IMDS, and this host's role: no cgroup2",
+    "the bridge guard does not know where these containers are, so each connection of theirs is proven by its socket: a, b",
     "this host is in eu-west-1",
     "the region of this host is not known yet: no answer",
     "docker is listed: 2 containers",
@@ -182,6 +191,7 @@ test("every kind of event has a sentence", () => {
     "172.17.0.2 is claimed by a and b: both are refused",
     "php got credentials of arn:aws:iam::111122223333:role/php-role",
     "172.17.0.3 was refused: unknown-source",
+    "php was given what is this host's own (--host-role), relayed",
     "php was answered",
     "passed through, relayed",
     "AssumeRole arn: ok",

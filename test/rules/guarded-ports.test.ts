@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type GuardedContainer, guardableContainers } from "../../src/rules/guarded-ports.ts";
-import { type HostLink, parseHostLinks } from "../../src/rules/host-links.ts";
+import type { HostLink } from "../../src/rules/host-links.ts";
 
 function bridge(name: string, address: string, block: string): HostLink {
   return { name, peerIndex: undefined, peerNamespace: undefined, bridge: undefined, addresses: [{ address, block }] };
@@ -86,20 +86,3 @@ describe("a container is left to be proven by its sockets", () => {
     expect(guardableContainers(containers, links)).toEqual({ set: { ports: [], hostAddresses: [] }, located: new Set() });
   });
 });
-
-test("the interfaces of a host are read as ip tells them, and what is odd is left out", () => {
-  const listed = [
-    { ifname: "docker0", addr_info: [{ local: "172.17.0.1", prefixlen: 16 }, { local: "nonsense", prefixlen: 8 }, { local: "fd88::1" }] },
-    { ifname: "veth1", link_index: 7, link_netnsid: 0, master: "docker0", addr_info: [] },
-    { ifname: "veth2", link: "eth0", master: 3 },
-    { ifindex: 4 },
-    "odd",
-  ];
-  expect(parseHostLinks(JSON.stringify(listed))).toEqual([
-    DOCKER0,
-    veth("veth1", 7, 0),
-    { name: "veth2", peerIndex: undefined, peerNamespace: undefined, bridge: undefined, addresses: [] },
-  ]);
-});
-
-test.for(["", "[", "{}", "null", "3"])("the text %j names no interface", (text) => expect(parseHostLinks(text)).toEqual([]));
