@@ -6,7 +6,7 @@ import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
 import type { SourceGuard } from "./identity/source-guard.ts";
 import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
 import { cgroupTree } from "./rules/cgroup-tree.ts";
-import { followHostNetwork } from "./rules/follow-host-network.ts";
+import { followHostNetwork, hostNetworkPlan } from "./rules/follow-host-network.ts";
 import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
 import { type Guard, probeGuard } from "./rules/guard.ts";
 import { keepGuard } from "./rules/guard-keeper.ts";
@@ -43,6 +43,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
   return {
     backend: rules.backend,
     async apply(parts, gatewayPort) {
+      await hostNetwork.prepare();
       const oldFlows = await rules.apply(parts, gatewayPort);
       emit({ kind: "rules-applied", backend: rules.backend, parts });
       if (parts === "closed") return;
@@ -99,12 +100,16 @@ function guardedContainer({ workload, pid, macs }: Claimant, processTable: Proce
 
 const TRY_AGAIN_MS = 1_000;
 
+const OWN_CGROUP_NAMESPACE =
+  "imdsgate has a cgroup namespace of its own, and does not see where containers live: start its container with --cgroupns host (Compose: cgroup: host).";
+
 /** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
 function createHostNetwork(rules: Rules, config: Config, { runCommand, processTable, clock }: World, emit: Emit) {
   const tree = cgroupTree();
   let containers: readonly Claimant[] = [];
   let caught: readonly string[] = [];
   let told = "";
+  let isPrepared = false;
 
   function cgroupsOfHostNetwork(): readonly string[] {
     const paths = containers.filter(({ namespace }) => namespace.kind === "host").map(({ pid }) => processTable.cgroup(pid));
@@ -116,9 +121,9 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     told = window;
   }
 
-  async function follow(signal: AbortSignal): Promise<void> {
+  function planParts() {
     const own = processTable.cgroup("self");
-    const parts = {
+    return {
       tree,
       clock,
       own: own === UNREADABLE ? undefined : own,
@@ -126,11 +131,26 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
       driver: () => undefined,
       containers: cgroupsOfHostNetwork,
     };
+  }
+
+  async function capture(plan: HostNetworkPlan): Promise<void> {
+    caught = plan.capture?.caught ?? [];
+    await rules.capture(plan.capture);
+  }
+
+  /** Why none of them can be told from the host here; undefined where they can. */
+  async function problemHere(): Promise<string | undefined> {
+    // The first process of the host is above our root only where that root is not the host's.
+    const first = processTable.cgroup(1);
+    if (typeof first === "string" && first.startsWith("..")) return OWN_CGROUP_NAMESPACE;
+    return (await probeHostNetwork(runCommand, rules)).problem;
+  }
+
+  async function follow(signal: AbortSignal): Promise<void> {
     await followHostNetwork(
-      parts,
+      planParts(),
       async (plan) => {
-        caught = plan.capture?.caught ?? [];
-        await rules.capture(plan.capture);
+        await capture(plan);
         tell(plan);
       },
       signal,
@@ -142,9 +162,15 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
       containers = noted;
     },
     cgroupPath: (id: bigint) => tree.pathOf(String(id), caught),
+    /** Before the first rules: they replace those that an earlier gateway left, and must catch what those caught from their first moment on. */
+    async prepare(): Promise<void> {
+      if (isPrepared || config.runtime === "none") return;
+      isPrepared = true;
+      if ((await problemHere()) === undefined) await capture(hostNetworkPlan(planParts()));
+    },
     async run(signal: AbortSignal): Promise<void> {
       if (config.runtime === "none") return;
-      const { problem } = await probeHostNetwork(runCommand, rules);
+      const problem = await problemHere();
       if (problem !== undefined) return tell({ window: "uncovered", reason: problem });
       await tryAgainAndAgain(() => follow(signal), { clock, emit, backend: rules.backend }, signal);
     },

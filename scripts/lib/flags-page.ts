@@ -81,6 +81,8 @@ runtime: docker
 dockerSocket: /var/run/docker.sock
 workload:
   - build-vm=192.168.122.10
+hostRole:
+  - name:ecs-agent
 unknown: metadata-only
 unbound: metadata-only
 procRoot: /proc

@@ -5,6 +5,7 @@ import { hasCode, ImdsgateError } from "../errors.ts";
 import { cgroupTree } from "../rules/cgroup-tree.ts";
 import { hostNetworkPlan } from "../rules/follow-host-network.ts";
 import { differenceLine, type RuleDifference } from "../rules/rule-differences.ts";
+import type { HostNetworkCapture } from "../rules/rule-set.ts";
 import { chainInWords } from "../rules/rule-words.ts";
 import { createRules, type Rules } from "../rules/rules.ts";
 import { type RunCommand, runCommand } from "../run-command.ts";
@@ -121,13 +122,18 @@ async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Co
 
 /** A gateway leads containers with the host's network to itself where it can; `rules apply`, and a gateway without a runtime, does not. */
 async function leastDifferences(rules: Rules, parts: Wanted["parts"], gatewayPort: number): Promise<readonly RuleDifference[]> {
-  await rules.capture(
-    hostNetworkPlan({ tree: cgroupTree(), own: undefined, parents: [], driver: () => undefined, containers: () => [] }).capture,
-  );
+  await rules.capture(hostNetworkHere());
   const withHostNetwork = await rules.differences(parts, gatewayPort);
   await rules.capture(undefined);
   const without = await rules.differences(parts, gatewayPort);
   return without.length <= withHostNetwork.length ? without : withHostNetwork;
+}
+
+/** The chains that catch sockets of this host, in the words of each backend. */
+const CATCHES_HOST_NETWORK = / (?:output|output-closed|IMDSGATE-OUT|IMDSGATE-POST)$/;
+
+function hostNetworkHere(): HostNetworkCapture | undefined {
+  return hostNetworkPlan({ tree: cgroupTree(), own: undefined, parents: [], driver: () => undefined, containers: () => [] }).capture;
 }
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
@@ -146,6 +152,10 @@ async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Comm
     io.out(await rules.render(parts, gatewayPort));
     io.err("Nothing was changed (--dry-run).\n");
     return 0;
+  }
+  // What a gateway left to catch containers with the host's network must not open when the rest goes in anew.
+  if ((await rules.standing()).some(({ chains }) => chains.some(({ name }) => CATCHES_HOST_NETWORK.test(name)))) {
+    await rules.capture(hostNetworkHere());
   }
   const oldFlows = await rules.apply(parts, gatewayPort);
   if (oldFlows === "no-conntrack-tool") {

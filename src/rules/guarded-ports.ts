@@ -57,9 +57,10 @@ function namespacesOf(links: readonly HostLink[]): readonly (readonly HostLink[]
 
 function isPlaceOf(container: GuardedContainer, veths: readonly HostLink[], bridges: ReadonlyMap<string, HostLink>): boolean {
   return veths.every(({ peerIndex = 0, bridge = "" }) => {
+    // The cheap question first: with many containers nearly every pair fails here.
+    if (!container.interfaceIndexes.includes(peerIndex)) return false;
     const blocks = bridges.get(bridge)?.addresses.map(({ block }) => block) ?? [];
-    const isOnNetwork = container.addresses.some((address) => blocks.some((block) => isInBlock(address, block)));
-    return container.interfaceIndexes.includes(peerIndex) && isOnNetwork;
+    return container.addresses.some((address) => blocks.some((block) => isInBlock(address, block)));
   });
 }
 
