@@ -39,8 +39,8 @@ export async function canRun(program: string, args: readonly string[]): Promise<
 }
 
 /** This process's environment, with temporary files where they are looked for afterwards and every process below marked. */
-export function markedEnvironment({ temporary, marker }: RunPlace): NodeJS.ProcessEnv {
-  return { ...process.env, TMPDIR: temporary, [MARKER_NAME]: marker };
+export function markedEnvironment({ folder, temporary, marker }: RunPlace): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_COMPILE_CACHE: join(folder, "compile-cache"), TMPDIR: temporary, [MARKER_NAME]: marker };
 }
 
 /** The variable by which the processes of a run are found. */

@@ -67,7 +67,8 @@ describe.skipIf(obstacle !== undefined)(`with Podman's API in the place of Docke
     expect(await roleSeenBy(host, "joiner")).toEqual(NONE);
     await host.docker("network", "connect", "late", "joiner");
     const source = await host.docker("inspect", "--format", "{{.NetworkSettings.Networks.late.IPAddress}}", "joiner");
-    expect(await roleSeenBy(host, "joiner", { address: "169.254.169.254", source })).toEqual(given("late-role"));
+    const seen = () => roleSeenBy(host, "joiner", { address: "169.254.169.254", source });
+    await expect.poll(seen, { timeout: 30_000 }).toEqual(given("late-role"));
   });
 
   test("a container that left the network that bound it has lost the role with it", { timeout: LIMIT_MS }, async () => {

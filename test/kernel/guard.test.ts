@@ -174,9 +174,9 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
     expect(await guard.differences()).toEqual([]);
   });
 
-  test.runIf(tool === "nft")(
-    "a guard that nobody keeps alive lets everybody through, so that a new container with a dead one's address is not cut off",
-    async () => {
+  // ebtables has no element that ends by itself.
+  if (tool === "nft")
+    test("a guard that nobody keeps alive lets everybody through, so that a new container with a dead one's address is not cut off", async () => {
       const { host } = network;
       // As the kernel does when the time is over.
       await host.sh("nft", ["flush", "set", "bridge", "imdsgate", "alive"]);
@@ -187,8 +187,7 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
       expect(await guard.differences()).toEqual([]);
       expect(await network.attack("address4", 50)).toEqual({ ...NOTHING, sent: 50 });
       expect(await host.sh("nft", ["list", "set", "bridge", "imdsgate", "alive"])).toMatch(/ether timeout 30s expires \d/);
-    },
-  );
+    });
 
   test("another process finds the guard, and takes it out without a trace", async () => {
     const other = guardOf(network.host.run);

@@ -263,7 +263,7 @@ test.for(["nftables", "iptables-nft"] as const)(
     const kept = await startKept(host, backend);
     onTestFinished(kept.stop);
     await expect(rules("remove")).rejects.toMatchObject({ code: "RULES_FAILED" });
-    expect(kept.events.map(({ kind }) => kind)).toContain("rules-repaired");
+    await expect.poll(() => kept.events.map(({ kind }) => kind), { timeout: 10_000 }).toContain("rules-repaired");
     await kept.stop();
     await putQuestion(host, backend);
     await rules("remove");
