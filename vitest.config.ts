@@ -1,11 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-/** Unit and contract tests run side by side; those that need a kernel or a Docker daemon of their own run one after the other. */
+/** Tests run side by side, but for those that tell how soon something is done or need a Docker daemon of their own. */
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     pool: "forks",
+    // else one core is left free
+    maxWorkers: "100%",
   },
 });

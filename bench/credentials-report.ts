@@ -10,14 +10,16 @@ export function renderCredentials({ first, leases }: CredentialsCost, facts: rea
   return [
     facts.map((fact) => `- ${fact}`).join("\n"),
     "### Goals of credentials",
-    goalTable(goalsOf({ first, leases })),
+    goalTable(credentialsGoals({ first, leases })),
     ...(first ? [`### First credentials of a new container, STS at ${STS_MS} ms`, firstTable(first), countTable(first)] : []),
     "### Many leases in one process, and an hour of their renewals",
     leasesTable(leases),
   ].join("\n\n");
 }
 
-function goalsOf({ first, leases }: CredentialsCost): readonly Goal[] {
+/** What credentials may cost, and what they did. Nothing counts of questions that failed. */
+export function credentialsGoals({ first: asked, leases }: CredentialsCost): readonly Goal[] {
+  const first = asked && asked.failures + asked.crowd.failures + asked.warm.failures === 0 ? asked : undefined;
   const many = leases.leases === GOAL_LEASES ? leases : undefined;
   return [
     { name: "first credentials, asked at once, p50", atMost: 60, measured: first && median(first.atOnceMs), unit: "ms" },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Member } from "./crowd.ts";
 import type { KeptHost } from "./kept-host.ts";
@@ -16,10 +17,12 @@ export interface ForeignPlan {
 /** What requests that are none of imdsgate's take through the host: medians over the rounds, in milliseconds. */
 export interface ForeignTraffic {
   readonly requests: number;
-  readonly withRulesMs: number;
   readonly withoutMs: number;
+  /** Of each round's median, against that of the same round without. */
+  readonly rulesRatio: number;
+  readonly guardRatio: number;
   /** Once more without, to tell what two measurements of the same differ in. */
-  readonly againMs: number;
+  readonly againRatio: number;
   readonly failures: number;
 }
 
@@ -32,9 +35,20 @@ const NAT = `table ip elsewhere {
 }
 `;
 
+const WARM_UPS = 3;
+/** Until whoever put something in has come to rest. */
+const SETTLE_MS = 2_000;
+
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** One container asks another one, on another bridge, by a new connection each time: with all rules and the guard, and without them. */
+interface Round {
+  readonly rules: Outcome;
+  readonly nothing: Outcome;
+  readonly again: Outcome;
+  readonly guarded: Outcome;
+}
+
+/** One container asks another one, on another bridge, by a new connection each time: with the rules, with the guard too, and without both. */
 export async function measureForeign(host: KeptHost, crowd: readonly Member[], plan: ForeignPlan): Promise<ForeignTraffic> {
   await using owner = new AsyncDisposableStack();
   const [from, to] = crowd;
@@ -43,25 +57,39 @@ export async function measureForeign(host: KeptHost, crowd: readonly Member[], p
   const server = await startProgram({ command: inNetwork(to, "upstream.ts", to.address) }, owner);
   const client = await startProgram({ command: inNetwork(from, "load-client.ts") }, owner);
   const load = () => loadOnce(client, { host: to.address, port: server.port, from: [from.address], count: plan.requests });
-  await load();
-  const rounds: { with: Outcome; without: Outcome; again: Outcome }[] = [];
-  for (let round = 0; round < plan.rounds; round += 1) {
-    const withRules = await load();
+  // Both programs are compiled by then.
+  for (let warmUp = 0; warmUp < WARM_UPS; warmUp += 1) await load();
+  const under = async (what: "rules and guard" | "rules" | "nothing") => {
     await host.end();
-    rounds.push({ with: withRules, without: await load(), again: await load() });
-    await host.begin();
-    await host.hold(crowd);
+    if (what !== "nothing") await host.begin(what);
+    if (what === "rules and guard") await host.hold(crowd);
+    await sleep(SETTLE_MS);
+    return load();
+  };
+  const rounds: Round[] = [];
+  for (let round = 0; round < plan.rounds; round += 1) {
+    // What is compared is asked one right after the other.
+    const [rules, nothing] = [await under("rules"), await under("nothing")];
+    rounds.push({ rules, nothing, again: await under("nothing"), guarded: await under("rules and guard") });
   }
-  const median = (which: "with" | "without" | "again") =>
-    rounds.map((round) => round[which].p50Ms).sort((one, other) => one - other)[Math.floor(rounds.length / 2)] ?? 0;
-  const failures = rounds.flatMap((round) => [round.with, round.without, round.again]).reduce((sum, one) => sum + one.failures, 0);
+  return costOf(rounds, plan);
+}
+
+function costOf(rounds: readonly Round[], plan: ForeignPlan): ForeignTraffic {
+  const ratio = (which: keyof Round) => median(rounds.map((round) => round[which].p50Ms / round.nothing.p50Ms));
+  const outcomes = rounds.flatMap(({ rules, nothing, again, guarded }) => [rules, nothing, again, guarded]);
   return {
     requests: plan.rounds * plan.requests,
-    withRulesMs: median("with"),
-    withoutMs: median("without"),
-    againMs: median("again"),
-    failures,
+    withoutMs: median(rounds.map(({ nothing }) => nothing.p50Ms)),
+    rulesRatio: ratio("rules"),
+    guardRatio: ratio("guarded"),
+    againRatio: ratio("again"),
+    failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
   };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
 function loadOnce(client: Program, load: Pick<Load, "host" | "port" | "from" | "count">): Promise<Outcome> {

@@ -13,7 +13,7 @@ export function renderIdentity(cost: IdentityCost, facts: readonly string[]): st
   return [
     facts.map((fact) => `- ${fact}`).join("\n"),
     "### Goals of identity",
-    goalTable(goalsOf(cost)),
+    goalTable(identityGoals(cost)),
     "### The identity room by the number of containers",
     roomTable(rooms),
     ...rooms.filter(({ eventMs }) => eventMs.length > 0).map(eventTable),
@@ -21,18 +21,19 @@ export function renderIdentity(cost: IdentityCost, facts: readonly string[]): st
   ].join("\n\n");
 }
 
-function goalsOf({ rooms, startsMs }: IdentityCost): readonly Goal[] {
+/** What it may cost to know who is there, and what it did. Nothing counts that was measured with fewer containers than it is for. */
+export function identityGoals({ rooms, startsMs }: IdentityCost): readonly Goal[] {
   const [few, many] = [rooms[0], rooms.at(-1)];
   const full = many?.known === GOAL_CONTAINERS ? many : undefined;
   return [
-    { name: "attestation with 1,000 containers, CPU, p50", atMost: 60, measured: full?.attestP50Micros, unit: "µs" },
+    { name: "attestation with 1,000 containers, p50", atMost: 60, measured: full?.attestP50Micros, unit: "µs" },
     {
-      name: "the same, 1,000 containers ÷ 10",
+      name: "attestation of ten containers, with 1,000 known ÷ with 10",
       atMost: INDEPENDENT,
-      measured: full && few && full.attestP50Micros / few.attestP50Micros,
+      measured: full && few && full.tenP50Micros / few.tenP50Micros,
       unit: "",
     },
-    { name: "1,000 containers known after the start of the daemon", atMost: 2, measured: full && median(startsMs) / 1_000, unit: "s" },
+    { name: "1,000 containers known after the start of the daemon", atMost: 2, measured: full && seconds(median(startsMs)), unit: "s" },
     { name: "a container's start known after Docker's word, p50", atMost: 20, measured: full && median(full.eventMs), unit: "ms" },
     { name: "memory of a container", atMost: 10, measured: full && few && bytesEach(few, full) / 1_000, unit: "KB" },
   ];
@@ -41,7 +42,18 @@ function goalsOf({ rooms, startsMs }: IdentityCost): readonly Goal[] {
 function roomTable(rooms: readonly RoomFindings[]): string {
   const [few] = rooms;
   return table(
-    ["containers", "attestation, CPU µs p50", "p99", "asked", "known after, ms", "CPU ms of that", "live MB", "KB a container"],
+    [
+      "containers",
+      "attestation, µs p50",
+      "p99",
+      "mean CPU µs",
+      "of ten of them, µs p50",
+      "asked",
+      "known after, ms",
+      "CPU ms of that",
+      "live MB",
+      "KB a container",
+    ],
     rooms.map((room) => rowOf(room, few)),
   );
 }
@@ -51,6 +63,8 @@ function rowOf(room: RoomFindings, few: RoomFindings | undefined): readonly stri
     String(room.known),
     room.attestP50Micros.toFixed(1),
     room.attestP99Micros.toFixed(1),
+    room.attestMeanCpuMicros.toFixed(1),
+    room.tenP50Micros.toFixed(1),
     String(room.asked),
     room.knownMs.toFixed(0),
     room.knownCpuMs.toFixed(0),
@@ -63,7 +77,15 @@ function eventTable({ known, eventMs }: RoomFindings): string {
   const sorted = eventMs.toSorted((one, other) => one - other);
   return table(
     ["from Docker's word to the inventory", "containers that came", "p50 ms", "fastest ms", "slowest ms"],
-    [[`${known} known`, String(eventMs.length), median(eventMs).toFixed(1), (sorted[0] ?? 0).toFixed(1), (sorted.at(-1) ?? 0).toFixed(1)]],
+    [
+      [
+        `${known} known`,
+        String(eventMs.length),
+        (median(eventMs) ?? 0).toFixed(1),
+        (sorted[0] ?? 0).toFixed(1),
+        (sorted.at(-1) ?? 0).toFixed(1),
+      ],
+    ],
   );
 }
 
@@ -71,6 +93,11 @@ function bytesEach(few: RoomFindings, many: RoomFindings): number {
   return (many.liveBytes - few.liveBytes) / (many.known - few.known);
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
+/** Undefined where there are none: what was not measured meets no goal. */
+function median(values: readonly number[]): number | undefined {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
+}
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000;
 }

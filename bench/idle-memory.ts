@@ -13,14 +13,13 @@ export interface LoadedMemory {
   readonly cpuMs: number;
 }
 
-/** In the order in which `imdsgate run` loads them: the SDK with its first call to STS, so at once; execa with its own rules, yaml with a file. */
+/** In the order in which `imdsgate run` loads them: the SDK with its first call to STS, so at once, yaml with a file. */
 const STEPS = [
   ["Node alone", []],
   ["yargs", ["yargs"]],
   ["pino", ["pino"]],
   ["imdsgate itself", ["./src/daemon.ts"]],
   ["@aws-sdk/client-sts, credential-provider-node", ["@aws-sdk/client-sts", "@aws-sdk/credential-provider-node"]],
-  ["execa (own rules)", ["execa"]],
   ["yaml (a file)", ["yaml"]],
 ] as const;
 

@@ -1,9 +1,10 @@
 import { setImmediate as afterIo, setTimeout as sleep } from "node:timers/promises";
-import { parseConfig } from "../src/config/config.ts";
+import { type Config, parseConfig } from "../src/config/config.ts";
 import type { ImdsgateEvent } from "../src/events.ts";
 import { createHostRules, type HostRules } from "../src/host-rules.ts";
 import type { Claimant } from "../src/identity/inventory.ts";
-import { removeAllRules } from "../src/rules/rules.ts";
+import { probeGuard } from "../src/rules/guard.ts";
+import { createRules, removeAllRules } from "../src/rules/rules.ts";
 import type { RunCommand } from "../src/run-command.ts";
 import { createWorld, type World } from "../src/world.ts";
 import type { Member } from "./crowd.ts";
@@ -20,12 +21,14 @@ export interface Ran {
 /** All that imdsgate has in the kernel of this host, with every program that it ran. */
 export interface KeptHost {
   readonly rules: () => HostRules;
+  /** Whether a bridge guard can be had here: iptables-legacy needs a part of the kernel for it that not every one has. */
+  readonly hasGuard: boolean;
   /** Of which the list is emptied by whoever measures. */
   readonly ran: Ran[];
-  /** Puts all in and keeps it. Until then, and after `end`, there is nothing of imdsgate's. */
-  begin(): Promise<void>;
+  /** Puts the rules in and keeps them, with the guard or without. Before that, and after `end`, there is nothing of imdsgate's. */
+  begin(what: "rules and guard" | "rules"): Promise<void>;
   end(): Promise<void>;
-  /** Takes note of containers; resolves when the guard holds the last one. */
+  /** Takes note of containers; resolves when the guard holds the last one, where there is one. */
   hold(members: readonly Member[]): Promise<void>;
   /** The same for nobody; resolves when the guard is empty. */
   holdNobody(): Promise<void>;
@@ -40,15 +43,16 @@ const QUIET_MS = 700;
 
 /** Looks at this host as the daemon does. `iptables` is a host that has iptables-legacy alone. */
 export async function startKeptHost(kind: HostKind, owner: AsyncDisposableStack): Promise<KeptHost> {
-  const config = parseConfig({ flags: { rules: kind, "docker-socket": "/nowhere.sock" }, environment: {} });
+  const config = configFor(kind, { "docker-socket": "/nowhere.sock" });
+  const withoutContainers = configFor(kind, { runtime: "none" });
   const realWorld = createWorld(config);
   const { ran, run, whenRan } = watched(withoutNft(kind, realWorld.runCommand));
   const world: World = { ...realWorld, runCommand: run };
   const events: ImdsgateEvent[] = [];
   let current: { rules: HostRules; stop: () => Promise<void> } | undefined;
 
-  async function begin(): Promise<void> {
-    const rules = await createHostRules(config, world, (event) => events.push(event));
+  async function begin(what: "rules and guard" | "rules"): Promise<void> {
+    const rules = await createHostRules(what === "rules" ? withoutContainers : config, world, (event) => events.push(event));
     if (rules === undefined) throw new Error(`no rules on a host with ${kind}`);
     await rules.apply("closed", GATEWAY_PORT);
     await rules.apply("all", GATEWAY_PORT);
@@ -75,17 +79,20 @@ export async function startKeptHost(kind: HostKind, owner: AsyncDisposableStack)
   async function hold(members: readonly Member[]): Promise<void> {
     const last = members.at(-1);
     rules().note(members.map(claimantOf(world)));
-    if (last !== undefined)
-      await whenRan(
-        () => rules().heldSince(idOf(last), last.address) !== undefined,
-        () => wordsOf(events),
-      );
+    if (last === undefined || !hasGuard) return;
+    await whenRan(
+      () => rules().heldSince(idOf(last), last.address) !== undefined,
+      () => wordsOf(events),
+    );
   }
 
-  await begin();
+  const { backend } = await createRules(run, kind, []);
+  const hasGuard = "guard" in (await probeGuard(run, backend));
   owner.defer(end);
+  await begin("rules and guard");
   return {
     rules,
+    hasGuard,
     ran,
     begin,
     end,
@@ -95,6 +102,10 @@ export async function startKeptHost(kind: HostKind, owner: AsyncDisposableStack)
       await sleep(QUIET_MS);
     },
   };
+}
+
+function configFor(kind: HostKind, flags: Readonly<Record<string, string>>): Config {
+  return parseConfig({ flags: { rules: kind, ...flags }, environment: {} });
 }
 
 function withoutNft(kind: HostKind, run: RunCommand): RunCommand {
@@ -122,8 +133,10 @@ function watched(run: RunCommand) {
     looks.add(look);
     const patience = setTimeout(() => reject(new Error(`the guard did not come to hold: ${why()}`)), PATIENCE_MS);
     look();
-    await promise.finally(() => clearTimeout(patience));
-    looks.delete(look);
+    await promise.finally(() => {
+      clearTimeout(patience);
+      looks.delete(look);
+    });
   }
   return { ran, run: watchedRun, whenRan };
 }

@@ -17,10 +17,10 @@ export interface RuleChanges {
   readonly containers: number;
   /** All rules anew, by the median of some. */
   readonly apply: Change;
-  /** From a guard without containers to one with all, by the median of some. */
-  readonly guardAll: Change;
-  /** A container more, by the median of some. */
-  readonly addOne: Change;
+  /** From a guard without containers to one with all, by the median of some; undefined where this host has no guard. */
+  readonly guardAll: Change | undefined;
+  /** A container more, by the median of some; undefined where this host has no guard. */
+  readonly addOne: Change | undefined;
   /** The interfaces of all containers read in /proc, which is a part of each change. */
   readonly interfacesMs: number;
   /** A program that does nothing, started and ended as each of the others. */
@@ -50,8 +50,8 @@ export async function measureChanges(host: KeptHost, containers: readonly Member
     backend: host.rules().backend,
     containers: containers.length,
     apply: medianOf(apply),
-    guardAll: medianOf(guardAll),
-    addOne: medianOf(addOne),
+    guardAll: host.hasGuard ? medianOf(guardAll) : undefined,
+    addOne: host.hasGuard ? medianOf(addOne) : undefined,
     interfacesMs: await medianMs(async () => {
       for (const { pid } of containers) processTable.interfaceIndexes(pid);
     }),

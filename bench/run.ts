@@ -23,19 +23,21 @@ import { measureRules } from "./rules.ts";
 import { renderRules } from "./rules-report.ts";
 import { measureStarts } from "./start-time.ts";
 
-const HELP = `npm run bench -- [--quick] [--profile | --credentials | --rules | --identity] [--write]
+const HELP = `npm run bench -- [--quick] [--requests] [--credentials] [--rules] [--identity] [--profile] [--write]
 
-Asks a metadata service directly, and through nginx, http-proxy, bare node:http and imdsgate, by 1, 16 and 64 connections
-at once with a new connection for each request; measures memory, the start, and what a quiet workload waits beside a
-greedy one; then what credentials cost: a new container's first ones, and an hour of 10,000 leases, which passes as fast as its work
-is done; then the rules and who is there, on a host with 1,000 containers. Prints tables in Markdown; progress goes to stderr. It asserts nothing: the goals are told met or missed.
+Measures what imdsgate costs and prints tables in Markdown; progress goes to stderr. It asserts nothing: the goals are told met or missed.
+A whole run takes a quarter of an hour. It has four parts; name those that are wanted, and none for all of them:
 
-  --quick     a tenth of the requests: to see that it works
-  --profile   instead of all that: where imdsgate's time goes, by a CPU profile under load
-  --credentials   of all that, only what credentials cost
-  --rules     only what the rules, the guard and their keeper cost; --identity   only what it costs to know who is there
-  --write     put the tables into docs/performance.md as well
-  --help      this text
+  --requests     asks a metadata service directly, and through nginx, http-proxy, bare node:http and imdsgate, by 1, 16 and 64 connections at
+                 once with a new connection for each request; then memory, the start, and what a quiet workload waits beside a greedy one
+  --credentials  a new container's first ones, and an hour of 10,000 leases, which passes as fast as its work is done
+  --rules        a host with 1,000 containers: the rules, the guard, and a keeper that is left alone for a minute and a half
+  --identity     1,000 containers: who asks, how soon all are known, and one more
+  --profile      where imdsgate's time goes, by a CPU profile under load; only where it is named
+
+  --write        put each table into docs/performance.md as soon as it is there; what is not measured stays as it is
+  --quick        a tenth of everything, in one or two minutes: to see that it works. Goals that are for more are not judged
+  --help         this text
 
 It runs in network namespaces of its own without an uplink where the machine allows that (root or not; needs unshare,
 nsenter and ip; nft for rules), else on loopback with static workloads, without rules and identity. nginx is left out where it is not installed (Debian: nginx-light).
@@ -56,66 +58,86 @@ async function main(): Promise<number> {
     say("this machine allows no network namespaces of one's own (or unshare, nsenter or ip is missing): all runs on loopback");
   }
   const plan = values.quick ? QUICK : FULL;
-  const sections = await ownedRun(async (run) => {
+  const isWhole = await ownedRun(async (run) => {
     const lab = isInside ? await layOutNamespaces(run.owner) : await layOutLoopback(run.owner);
-    return measured(values, { plan, facts: [...machineFacts(new Date()), ...labFacts(lab)], stage: { ...run, lab } });
+    const machine = machineFacts(new Date());
+    const wanted = { plan, machine, facts: [...machine, ...labFacts(lab)], stage: { ...run, lab } };
+    return measureAll(partsIn(values), wanted, (name, markdown) => {
+      process.stdout.write(`${markdown}\n\n`);
+      if (values.write) writeMarkedSection(PAGE, name, markdown);
+    });
   });
-  for (const [name, markdown] of sections) {
-    process.stdout.write(`${markdown}\n\n`);
-    if (values.write) writeMarkedSection(PAGE, name, markdown);
-  }
-  return 0;
+  return isWhole ? 0 : 1;
 }
-
-type Section = readonly [SectionName, string];
-
-/** What a run without flags measures, in this order; undefined where this machine cannot. */
-const PARTS: Readonly<Record<"measured" | "credentials" | "rules" | "identity", (run: Wanted) => Promise<string | undefined>>> = {
-  measured: bench,
-  credentials: async ({ stage, plan, facts }) => renderCredentials(await measureCredentials(stage, plan.credentials), facts),
-  rules: async ({ stage, plan, facts }) =>
-    stage.lab.noRulesBecause === undefined ? renderRules(await measureRules(plan.rules, say), facts) : undefined,
-  identity: async ({ stage, plan, facts }) =>
-    stage.lab.containers.length > 0 ? renderIdentity(await measureIdentity(stage, plan.identity, say), facts) : undefined,
-};
 
 interface Wanted {
   readonly plan: FullPlan;
+  readonly machine: readonly string[];
+  /** The machine, and how the clients of the lab are known. */
   readonly facts: readonly string[];
   readonly stage: Stage;
 }
 
-async function measured(values: Values, wanted: Wanted): Promise<readonly Section[]> {
-  if (values.profile) return [["profile", await profileReport(wanted.stage, wanted.plan.profiled, wanted.facts)]];
-  const sections: Section[] = [];
-  for (const name of wantedParts(values)) {
-    say(name);
-    const markdown = await PARTS[name](wanted);
-    if (markdown === undefined) say(`${name}: not measured, this machine cannot`);
-    else sections.push([name, markdown]);
+const PART_NAMES = ["requests", "credentials", "rules", "identity", "profile"] as const;
+type PartName = (typeof PART_NAMES)[number];
+
+/** A part, the section of the page that it fills, and how; its text is undefined where this machine cannot. */
+interface Part {
+  readonly section: SectionName;
+  readonly measure: (wanted: Wanted) => Promise<string | undefined>;
+}
+
+const PARTS: Readonly<Record<PartName, Part>> = {
+  requests: { section: "measured", measure: measureRequests },
+  credentials: {
+    section: "credentials",
+    measure: async ({ stage, plan, facts }) => renderCredentials(await measureCredentials(stage, plan.credentials), facts),
+  },
+  rules: {
+    section: "rules",
+    measure: async ({ stage, plan, machine }) =>
+      stage.lab.noRulesBecause === undefined ? renderRules(await measureRules(plan.rules, say), machine) : undefined,
+  },
+  identity: {
+    section: "identity",
+    measure: async ({ stage, plan, machine }) =>
+      stage.lab.containers.length > 0 ? renderIdentity(await measureIdentity(stage, plan.identity, say), machine) : undefined,
+  },
+  profile: { section: "profile", measure: ({ stage, plan, facts }) => profileReport(stage, plan.profiled, facts) },
+};
+
+/** Measures part by part and hands over each as soon as it is there. One that fails is told, and the next begins; whether none failed. */
+async function measureAll(
+  names: readonly PartName[],
+  wanted: Wanted,
+  publish: (section: SectionName, markdown: string) => void,
+): Promise<boolean> {
+  let isWhole = true;
+  for (const name of names) {
+    say(`${name} begins`);
+    const { section, measure } = PARTS[name];
+    try {
+      const markdown = await measure(wanted);
+      if (markdown === undefined) say(`${name}: not measured, this machine cannot`);
+      else publish(section, markdown);
+    } catch (error) {
+      isWhole = false;
+      say(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
+    }
   }
-  return sections;
+  return isWhole;
 }
 
-function wantedParts(values: Values): readonly (keyof typeof PARTS)[] {
-  const single = (["credentials", "rules", "identity"] as const).find((name) => values[name]);
-  return single === undefined ? ["measured", "credentials", "rules", "identity"] : [single];
+function partsIn(values: Values): readonly PartName[] {
+  const named = PART_NAMES.filter((name) => values[name]);
+  return named.length > 0 ? named : PART_NAMES.filter((name) => name !== "profile");
 }
 
-interface Values {
-  readonly quick?: boolean;
-  readonly profile?: boolean;
-  readonly credentials?: boolean;
-  readonly rules?: boolean;
-  readonly identity?: boolean;
-  readonly write?: boolean;
-  readonly help?: boolean;
-}
+type Values = Partial<Readonly<Record<PartName | "quick" | "write" | "help", boolean>>>;
 
 /** Undefined when a flag is none of ours. */
 function parseFlags(args: readonly string[]): Values | undefined {
-  const flag = { type: "boolean" } as const;
-  const options = { quick: flag, profile: flag, credentials: flag, rules: flag, identity: flag, write: flag, help: flag };
+  const options = Object.fromEntries([...PART_NAMES, "quick", "write", "help"].map((name) => [name, { type: "boolean" as const }]));
   try {
     return parseArgs({ args: args.filter((arg) => arg !== INSIDE), options }).values;
   } catch (error) {
@@ -124,22 +146,20 @@ function parseFlags(args: readonly string[]): Values | undefined {
   }
 }
 
-async function bench({ plan, facts, stage: whole }: Wanted): Promise<string> {
+async function measureRequests({ plan, facts, stage: whole }: Wanted): Promise<string> {
   // What it starts ends with it: one network has the rules of one daemon.
   await using owner = new AsyncDisposableStack();
   const stage = { ...whole, owner };
   const { lab, directory } = stage;
-  const begunAt = performance.now();
-  const progress = (text: string) => say(`${((performance.now() - begunAt) / 1_000).toFixed(0)} s  ${text}`);
-  progress("loaded libraries");
+  say("loaded libraries");
   const loaded = await measureLoadedMemory(directory);
   const upstream = await startUpstream(stage);
   const surroundings = await startSurroundings(lab, directory, `http://${lab.serverHost}:${upstream.port}`, owner);
-  progress("starts");
+  say("starts");
   const starts = await measureStarts(stage, surroundings, plan.warmStarts);
   const contenders = await startContenders(stage, upstream, surroundings);
-  const { memory, found: cells } = await measureMemory(contenders, plan.secondLoad, () => runRounds(contenders, plan, progress));
-  progress("neighbours");
+  const { memory, found: cells } = await measureMemory(contenders, plan.secondLoad, () => runRounds(contenders, plan, say));
+  say("neighbours");
   const neighbours = await measureNeighbours(lab, contenders, plan.neighbour);
   refuseUnguarded(lab, directory);
   return renderReport({ cells, memory, loaded, starts, neighbours, freshness: lab.freshness, facts });
@@ -158,8 +178,9 @@ function labFacts({ containers, noRulesBecause }: Lab): readonly string[] {
     : [host, `no rules and no guard (${noRulesBecause}): nobody is redirected, and each connection to imdsgate is proven by its socket`];
 }
 
+/** With the seconds since the start in front. */
 function say(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${(performance.now() / 1_000).toFixed(0)} s  ${text}\n`);
 }
 
 process.exitCode = await main();

@@ -3,7 +3,13 @@ import type { Program } from "./program.ts";
 
 /** Gives the next line that the program prints, as JSON. Throws when it ends before. */
 export async function nextLine<T>({ lines }: Pick<Program, "lines">): Promise<T> {
-  const [line]: string[] = await Promise.race([once(lines, "line"), once(lines, "close").then(() => [])]);
+  const heard = new AbortController();
+  const signal = { signal: heard.signal };
+  const ended = once(lines, "close", signal).then(
+    () => [],
+    () => [],
+  );
+  const [line]: string[] = await Promise.race([once(lines, "line", signal), ended]).finally(() => heard.abort());
   if (line === undefined) throw new Error("the measuring program ended without a word; its reason stands above");
   return JSON.parse(line);
 }

@@ -19,15 +19,52 @@ add_user() {
   useradd --system --gid imdsgate --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin --comment "imdsgate" imdsgate
 }
 
+# What systemd holds of the gateway's unit, without what changes by itself.
+unit() {
+  systemctl show imdsgate.service |
+    sed 's/ ; start_time=.*//' |
+    grep -Ev '^(CPUUsageNSec|Memory(Current|Available|Peak|SwapCurrent|SwapPeak|ZSwapCurrent)|TasksCurrent|(IP|IO)[A-Za-z]*(Bytes|Packets|Operations)|Effective[A-Za-z]*|NeedDaemonReload|StatusText|[A-Za-z]*Timestamp(Monotonic)?)=' |
+    tr ' =' '\n\n' | sort # dependencies come in any order
+}
+
+main_pid() { systemctl show --property MainPID --value imdsgate.service; }
+
+# SIGUSR2, which ends a program that does not know it; older ones do not.
+knows_handover() {
+  caught=$(sed -n 's/^SigCgt:[[:space:]]*[0-9a-f]*\([0-9a-f]\{4\}\)$/\1/p' "/proc/$1/status" 2>/dev/null) || return 1
+  [ -n "$caught" ] && [ $((0x$caught & 0x800)) -ne 0 ]
+}
+
+# The gateway that runs starts the new program, gives it port and leases, and ends: no request fails, and STS is not asked. Where that fails
+# the old one goes on, which is better than none.
+hand_over() {
+  kill -s USR2 "$1"
+  for _ in $(seq 100); do
+    sleep 0.2
+    if [ "$(main_pid)" != "$1" ]; then return 0; fi
+  done
+  echo "imdsgate: the program of before goes on, since the new one did not take its place; journalctl -u imdsgate says why. Then: systemctl restart imdsgate" >&2
+}
+
+upgrade() {
+  before=$(unit)
+  systemctl daemon-reload
+  pid=$(main_pid)
+  # Another unit is another sandbox: that takes a restart. The rules stay, and imdsgate.socket keeps what is asked meanwhile.
+  if [ "$pid" -gt 1 ] && [ "$before" = "$(unit)" ] && knows_handover "$pid"; then
+    hand_over "$pid"
+  else
+    systemctl try-restart imdsgate.service
+  fi
+}
+
 is_upgrade() { [ "$1" = 2 ] || { [ "$1" = configure ] && [ -n "$2" ]; }; }
 
 case "$1" in
   configure | 1 | 2)
     add_user
     if [ -d /run/systemd/system ]; then
-      systemctl daemon-reload
-      # The rules stay, and imdsgate.socket keeps what is asked meanwhile.
-      if is_upgrade "$@"; then systemctl try-restart imdsgate.service; fi
+      if is_upgrade "$@"; then upgrade; else systemctl daemon-reload; fi
     fi
     if ! is_upgrade "$@"; then
       echo "imdsgate is installed and not started. Write /etc/imdsgate/imdsgate.yaml, then: systemctl enable --now imdsgate-rules imdsgate"

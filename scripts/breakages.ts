@@ -1,18 +1,20 @@
 // npm run breakages -- [PART OF A NAME ...]: takes out one security rule at a time, in copies of the checkout, and sees its own tests turn red. Exit code 1 when one stays green.
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { BREAKAGES } from "../test/breakages/all-breakages.ts";
 import type { Breakage } from "../test/breakages/breakage.ts";
-import { ROOT, runQuietly } from "./lib/test-programs.ts";
+import { copyCheckout, ROOT, runQuietly } from "./lib/test-programs.ts";
 
 /** Copies that are worked in at once. */
 const LANES = 2;
-const NOT_COPIED = ["node_modules", ".git", ".tools"];
+/** Titles of tests that a line names. */
+const SHOWN_TITLES = 2;
 
 interface Outcome {
-  readonly passed: number;
-  readonly failed: number;
+  /** Titles. */
+  readonly passed: readonly string[];
+  readonly failed: readonly string[];
   /** Undefined when the tests ran; else why they did not. */
   readonly problem: string | undefined;
 }
@@ -48,7 +50,7 @@ async function main(parts: readonly string[]): Promise<number> {
 }
 
 function copyOf(folder: string): string {
-  cpSync(ROOT, folder, { recursive: true, filter: (source) => !NOT_COPIED.includes(relative(ROOT, source).split("/")[0] ?? "") });
+  copyCheckout(folder);
   symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
   return folder;
 }
@@ -57,7 +59,8 @@ function copyOf(folder: string): string {
 async function greenFirst(copy: string, chosen: readonly Breakage[], report: string): Promise<string | undefined> {
   const { failed, passed, problem } = await runTests(copy, [...new Set(chosen.flatMap(({ tests }) => tests))], [], report);
   if (problem !== undefined) return problem;
-  return failed > 0 || passed === 0 ? `${failed} tests fail, ${passed} pass` : undefined;
+  if (failed.length > 0) return `${failed.length} tests fail: ${listed(failed)}`;
+  return passed.length === 0 ? "no test ran" : undefined;
 }
 
 async function verdictOn(breakage: Breakage, copy: string): Promise<{ readonly isRed: boolean; readonly text: string }> {
@@ -68,11 +71,23 @@ async function verdictOn(breakage: Breakage, copy: string): Promise<{ readonly i
   writeFileSync(path, pieces.join(breakage.replace));
   try {
     const filter = breakage.titled === undefined ? [] : ["-t", breakage.titled];
-    const { failed, passed, problem } = await runTests(copy, breakage.tests, filter, join(copy, "report.json"));
-    return { isRed: problem === undefined && failed > 0, text: problem ?? `${failed} of ${failed + passed} tests failed` };
+    const outcome = await runTests(copy, breakage.tests, filter, join(copy, "report.json"));
+    return { isRed: outcome.problem === undefined && outcome.failed.length > 0, text: textOf(outcome) };
   } finally {
     writeFileSync(path, source);
   }
+}
+
+/** What failed, or, where nothing did, what was looked at and stayed green. */
+function textOf({ passed, failed, problem }: Outcome): string {
+  if (problem !== undefined) return problem;
+  if (failed.length > 0) return `${failed.length} of ${failed.length + passed.length} tests failed: ${listed(failed)}`;
+  return passed.length === 0 ? "no test has such a title" : `none of ${passed.length} tests failed: ${listed(passed)}`;
+}
+
+function listed(titles: readonly string[]): string {
+  const more = titles.length - SHOWN_TITLES;
+  return `${titles.slice(0, SHOWN_TITLES).join("; ")}${more > 0 ? `; and ${more} more` : ""}`;
 }
 
 /** Runs test files of a copy. Tests that could not be loaded show nothing, so that is a problem and no failure. */
@@ -81,14 +96,22 @@ async function runTests(copy: string, tests: readonly string[], filter: readonly
   const vitest = join(copy, "node_modules/vitest/vitest.mjs");
   const args = [vitest, "run", "--reporter=json", `--outputFile.json=${report}`, ...filter, ...tests];
   const { output } = await runQuietly(process.execPath, args, { cwd: copy, env: process.env, signal: stop.signal });
-  if (!existsSync(report)) return { passed: 0, failed: 0, problem: `the tests did not run: ${output.slice(-400)}` };
-  const { testResults }: { testResults: readonly { name: string; status: string; assertionResults: readonly { status: string }[] }[] } =
-    JSON.parse(readFileSync(report, "utf8"));
-  const results = testResults.flatMap(({ assertionResults }) => assertionResults.map(({ status }) => status));
+  if (!existsSync(report)) return { passed: [], failed: [], problem: `the tests did not run: ${output.slice(-400)}` };
+  const { testResults }: Report = JSON.parse(readFileSync(report, "utf8"));
   const broken = testResults.filter(
     ({ status, assertionResults }) => status === "failed" && assertionResults.every((one) => one.status !== "failed"),
   );
-  const count = (wanted: string) => results.filter((status) => status === wanted).length;
+  const titled = (wanted: string) =>
+    testResults.flatMap(({ assertionResults }) => assertionResults.filter(({ status }) => status === wanted).map(({ title }) => title));
   const problem = broken.length > 0 ? `could not be loaded: ${broken.map(({ name }) => relative(copy, name)).join(", ")}` : undefined;
-  return { passed: count("passed"), failed: count("failed"), problem };
+  return { passed: titled("passed"), failed: titled("failed"), problem };
+}
+
+/** What is read of vitest's report. */
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string; readonly title: string }[];
+  }[];
 }

@@ -1,18 +1,15 @@
 // package.ts NFPM NODE_PACKAGE deb|rpm ...: lays out what is installed in dist/packages/tree and has nfpm make the packages of it. ./scripts/package calls it.
 import { execFileSync } from "node:child_process";
-import { chmodSync, cpSync, existsSync, lutimesSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { basename, isAbsolute, join } from "node:path";
+import { chmodSync, cpSync, lutimesSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
 import { readVersion } from "../src/version.ts";
+import { copyModules } from "./build-modules.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 const OUT = join(ROOT, "dist/packages");
 const TREE = join(OUT, "tree");
 /** Go's names, which nfpm turns into those of each format. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: "amd64", arm64: "arm64" };
-
-interface LockedPackage {
-  readonly dev?: boolean;
-}
 
 const [nfpm = "", nodePackage = "", ...formats] = process.argv.slice(2);
 const unknown = formats.filter((format) => format !== "deb" && format !== "rpm");
@@ -30,7 +27,7 @@ function layOutTree(): void {
   put(join(nodePackage, "bin/node"), "usr/lib/imdsgate/bin/node");
   put(join(nodePackage, "LICENSE"), "usr/lib/imdsgate/bin/LICENSE");
   for (const path of ["package.json", "src"]) put(path, `usr/lib/imdsgate/${path}`);
-  for (const path of productionPackages()) put(path, `usr/lib/imdsgate/${path}`);
+  copyModules(ROOT, join(TREE, "usr/lib/imdsgate"));
   put("packaging/imdsgate.sh", "usr/bin/imdsgate");
   chmodSync(join(TREE, "usr/bin/imdsgate"), 0o755);
   put("packaging/systemd", "usr/lib/systemd/system");
@@ -42,23 +39,7 @@ function layOutTree(): void {
 
 /** Copies a file or folder of the checkout to its place in the tree. */
 function put(from: string, to: string): void {
-  const source = isAbsolute(from) ? from : join(ROOT, from);
-  cpSync(source, join(TREE, to), { recursive: true, filter: (path) => isNeeded(path, source) });
-}
-
-/** What package-lock.json has for the program itself, and this machine has installed. */
-function productionPackages(): readonly string[] {
-  const lock: { readonly packages: Readonly<Record<string, LockedPackage>> } = JSON.parse(
-    readFileSync(join(ROOT, "package-lock.json"), "utf8"),
-  );
-  const paths = Object.entries(lock.packages).filter(([path, { dev }]) => path !== "" && dev !== true);
-  return paths.map(([path]) => path).filter((path) => existsSync(join(ROOT, path)));
-}
-
-/** Types and source maps are for who develops; packages below a package are in the list themselves. */
-function isNeeded(source: string, top: string): boolean {
-  if (source !== top && basename(source) === "node_modules") return false;
-  return basename(source) !== "dist-types" && !/\.(?:map|d\.[cm]?ts)$/.test(source);
+  cpSync(resolve(ROOT, from), join(TREE, to), { recursive: true });
 }
 
 /** The same tree gives the same package: no file tells when it was copied. */

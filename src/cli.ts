@@ -145,6 +145,7 @@ function processIo(): CommandIo {
     err: (text) => void process.stderr.write(text),
     isTerminal: process.stderr.isTTY === true,
     signal: stop.signal,
+    onUpgrade: (act) => void process.on("SIGUSR2", act),
     environment: process.env,
   };
 }

@@ -1,11 +1,13 @@
 import { aborted } from "./aborted.ts";
 import { type Endpoint, endpointText } from "./address.ts";
+import { keepRunning } from "./background.ts";
 import { within } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { createBaseCredentials } from "./credentials/base-credentials.ts";
 import { createHostFacts } from "./credentials/host-facts.ts";
 import { Leases } from "./credentials/leases.ts";
 import { createMint } from "./credentials/mint.ts";
+import { partitionOf } from "./credentials/partition.ts";
 import { createPrefetch } from "./credentials/prefetch.ts";
 import { withRefusalsTold } from "./credentials/role-refusals.ts";
 import { createStsBudget } from "./credentials/sts-budget.ts";
@@ -19,16 +21,17 @@ import { createLimits } from "./gateway/limits.ts";
 import { passThrough } from "./gateway/pass-through.ts";
 import { createSelfCheck } from "./gateway/self-check.ts";
 import { createGateway, type Gateway } from "./gateway/server.ts";
-import { createHostRules, type HostRules } from "./host-rules.ts";
+import type { HandedOver } from "./handover/handed-over.ts";
 import { createIdentity } from "./identity/attestor.ts";
+import { containerCgroups, NO_CGROUPS } from "./identity/container-cgroups.ts";
 import { socketCgroup } from "./identity/socket-cgroup.ts";
 import type { Source } from "./identity/source.ts";
-import type { SourceGuard } from "./identity/source-guard.ts";
 import type { Workload } from "./identity/workload.ts";
 import { createImdsClient } from "./imds-client.ts";
 import type { Upstream } from "./imds-exchange.ts";
-import { decide, isSameDecision, type Policy, requiresImdsv2 } from "./policy/decide.ts";
+import { type Decision, decide, type HostFacts, isSameDecision, type Policy, requiresImdsv2 } from "./policy/decide.ts";
 import { keepsHostRole } from "./policy/host-role.ts";
+import { createRuleKeeping, type RuleKeeping } from "./rule-keeping.ts";
 import { externalRedirect, watchExternalRedirect } from "./rules/external.ts";
 import type { World } from "./world.ts";
 
@@ -44,6 +47,8 @@ const WAITING_FOR_RULES: ImdsgateEvent = {
 const SELF_CHECK_MS = 250;
 
 const HOST_FACTS_MS = 2_000;
+/** How long a gateway that takes another's place waits for the list of containers: the other one answers meanwhile. */
+const INVENTORY_MS = 2_000;
 
 /** The whole program, built and not yet running. */
 export interface Daemon {
@@ -51,6 +56,10 @@ export interface Daemon {
   start(): Promise<void>;
   /** Rejects when it cannot go on: with UPSTREAM_IS_SELF. */
   failure(): Promise<never>;
+  /** Puts down what only one gateway may do, rules, guard and renewals, and gives what the next one needs; it serves on. */
+  handOver(): Promise<HandedOver>;
+  /** There is no next gateway: takes up again what `handOver` put down. */
+  goOn(): void;
   /** The other way round: answers in flight end (at most 5 s). The rules stay, so that containers reach no IMDS at all. */
   stop(reason: string): Promise<void>;
   /** Where it listens; empty before `start`. */
@@ -63,25 +72,18 @@ export interface Daemon {
 export function createDaemon(config: Config, world: World, emit: Emit, version: string): Daemon {
   const running = new AsyncDisposableStack();
   const ending = new AbortController();
-  let hostRules: HostRules | undefined;
-  const guard: SourceGuard = { heldSince: (id, address) => hostRules?.heldSince(id, address) };
-  const cgroupPath = (id: bigint) => hostRules?.cgroupPath(id);
-  const rooms = buildRooms({ config, world, emit, guard, cgroupPath, ending: ending.signal });
-  rooms.identity.onContainers((containers) => hostRules?.note(containers));
+  const rules = createRuleKeeping({ config, world, emit, running, ending: ending.signal });
+  const rooms = buildRooms({ config, world, emit, rules, ending: ending.signal });
   let started: Promise<void> | undefined;
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
   let listening: readonly Endpoint[] = [];
-  let backend: string = config.rules;
 
   async function startRooms(): Promise<void> {
     emit({ kind: "starting", version, upstream: endpointText(config.upstream), runtime: config.runtime });
     for (const message of config.warnings) emit({ kind: "config-warning", message });
-    hostRules = await createHostRules(config, world, emit);
-    backend = hostRules?.backend ?? config.rules;
-    await hostRules?.apply("closed", config.listen[0]?.port || DISCARD_PORT);
+    await rules.close(config.listen[0]?.port || DISCARD_PORT);
     if (ending.signal.aborted) return;
-    keepRunning(running, async (signal) => hostRules?.run(signal));
 
     running.defer(rooms.prefetch.stop);
     keepRunning(running, (signal) => rooms.identity.run(signal));
@@ -90,12 +92,12 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
     const facts = Promise.withResolvers<void>();
     keepRunning(running, (signal) => rooms.hostFacts.run(signal).then(facts.resolve).then(rooms.prefetch.lookAgain));
     running.defer(() => rooms.gateway.stop());
-    listening = await listenInTime(config, world, { gateway: rooms.gateway, facts: facts.promise, ending: ending.signal });
+    listening = await listenInTime(config, world, { ...rooms, facts: facts.promise, ending: ending.signal });
     await refuseToFeedOurselves();
     if (ending.signal.aborted) return;
 
     const gatewayPort = listening[0]?.port ?? 0;
-    await hostRules?.apply("all", gatewayPort);
+    await rules.open(gatewayPort);
     const redirect = { run: world.runCommand, clock: world.clock, gatewayPort };
     if (config.rules !== "external") return;
     await externalRedirect(redirect, () => emit(WAITING_FOR_RULES), ending.signal);
@@ -111,6 +113,14 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
   return {
     start: () => (started ??= startRooms()),
     failure: () => failed.promise,
+    async handOver() {
+      await rules.putDown();
+      return { leases: await rooms.leases.handOver(), ...handedFacts(rooms.hostFacts.current()) };
+    },
+    goOn() {
+      rules.takeUp();
+      rooms.leases.goOn();
+    },
     async stop(reason) {
       emit({ kind: "stopping", reason });
       ending.abort();
@@ -119,20 +129,26 @@ export function createDaemon(config: Config, world: World, emit: Emit, version: 
       await running.disposeAsync();
     },
     listening: () => listening,
-    rules: () => backend,
+    rules: rules.backend,
   };
 }
 
 interface Listening {
   readonly gateway: Gateway;
+  /** Resolves when the containers were listed, or cannot be. */
+  readonly listed: Promise<void>;
   /** Resolves when Region and account are known. */
   readonly facts: Promise<void>;
   readonly ending: AbortSignal;
 }
 
-/** In sockets that listen already connections wait: better a little longer than to be refused by who does not know its account yet. */
-async function listenInTime(config: Config, world: World, { gateway, facts, ending }: Listening): Promise<readonly Endpoint[]> {
-  const { clock, listeningDescriptors } = world;
+/**
+ * In sockets that listen already connections wait: better a little longer than to be refused by who does not know its account yet. Where
+ * another gateway answers meanwhile, the list of containers is waited for too.
+ */
+async function listenInTime(config: Config, world: World, { gateway, listed, facts, ending }: Listening): Promise<readonly Endpoint[]> {
+  const { clock, listeningDescriptors, handedOver, runtime } = world;
+  if (handedOver && runtime) await within(clock, INVENTORY_MS, Promise.race([listed, aborted(ending)]), undefined);
   if (listeningDescriptors.length > 0) await within(clock, HOST_FACTS_MS, Promise.race([facts, aborted(ending)]), undefined);
   return ending.aborted ? [] : gateway.listen(config.listen, listeningDescriptors);
 }
@@ -141,28 +157,31 @@ interface RoomParts {
   readonly config: Config;
   readonly world: World;
   readonly emit: Emit;
-  readonly guard: SourceGuard;
-  readonly cgroupPath: HostRules["cgroupPath"];
+  readonly rules: RuleKeeping;
   readonly ending: AbortSignal;
 }
 
-function buildRooms({ config, world, emit, guard, cgroupPath, ending }: RoomParts) {
+function buildRooms({ config, world, emit, rules, ending }: RoomParts) {
   const { clock, random } = world;
   const sts = withRefusalsTold(world.sts, { clock, emit, ending });
   const upstream: Upstream = { endpoint: config.upstream, connect: world.connect, clock };
   const imds = createImdsClient(upstream);
   const base = createBaseCredentials({ operatorCredentials: world.operatorCredentials, imds, clock, emit });
-  const { region, account, policy, deniedPaths, unknown, unbound } = config;
-  const hostFacts = createHostFacts({ region, account, isAccountNeeded: hasBareRole(policy), imds, base, sts, clock, random, emit });
-  const mint = createMint({ sts, base, hostFacts: hostFacts.current, clock, emit });
-  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random, emit });
-  const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
-  const isAlike = (one: Workload, other: Workload) => isSameDecision(decideNow(one), decideNow(other));
-  const { runtime, processTable, runCommand } = world;
-  const identity = createIdentity({
-    ...{ runtime, processTable, clock, staticWorkloads: config.workloads, guard, isAlike, emit },
-    socketCgroup: (source) => socketCgroup(runCommand, source, cgroupPath),
+  const { policy, deniedPaths, unknown, unbound } = config;
+  const hostFacts = createHostFacts({
+    ...knownPlace(config, world),
+    isAccountNeeded: hasBareRole(policy),
+    imds,
+    base,
+    sts,
+    clock,
+    random,
+    emit,
   });
+  const mint = createMint({ sts, base, hostFacts: hostFacts.current, clock, emit });
+  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random, emit, handed: world.handedOver?.leases });
+  const decideNow = (workload: Workload) => decide(workload, policy, hostFacts.current());
+  const { identity, listed } = buildIdentity({ config, world, emit, rules }, decideNow);
   const prefetch = createPrefetch({ clock, decide: decideNow, leases });
   identity.onWorkload(prefetch.seen);
   identity.onGone(prefetch.gone);
@@ -189,7 +208,44 @@ function buildRooms({ config, world, emit, guard, cgroupPath, ending }: RoomPart
     return speaker.kind === "known" ? speaker.workload : undefined;
   };
   const gateway = createGateway({ clock, emit, deniedPaths, answer: answerOne, speakerOf }, createLimits(identity.isListed));
-  return { identity, base, hostFacts, leases, prefetch, gateway, isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds) };
+  return {
+    identity,
+    base,
+    hostFacts,
+    leases,
+    prefetch,
+    gateway,
+    listed,
+    isUpstreamSelf: () => selfCheck.isUpstreamSelf(imds),
+  };
+}
+
+/** Who is there; the rules follow them. */
+function buildIdentity({ config, world, emit, rules }: Omit<RoomParts, "ending">, decideNow: (workload: Workload) => Decision) {
+  const { runtime, processTable, runCommand, clock } = world;
+  const identity = createIdentity({
+    ...{ runtime, processTable, clock, staticWorkloads: config.workloads, guard: rules, emit },
+    isAlike: (one, other) => isSameDecision(decideNow(one), decideNow(other)),
+    socketCgroup: (source) => socketCgroup(runCommand, source, rules.cgroupPath),
+    cgroups: runtime ? containerCgroups("/sys/fs/cgroup", config.procRoot) : NO_CGROUPS,
+  });
+  const listed = Promise.withResolvers<void>();
+  identity.onContainers((containers) => {
+    rules.note(containers);
+    listed.resolve();
+  });
+  return { identity, listed: listed.promise };
+}
+
+/** What is not looked up: as configured, else as another gateway found it out. */
+function knownPlace({ region, account }: Config, { handedOver }: World): Pick<HandedOver, "region" | "account"> {
+  return { region: region ?? handedOver?.region, account: account ?? handedOver?.account };
+}
+
+/** The account comes with the partition of whoever said it, which stand-ins for AWS have of their own: then it is looked up anew. */
+function handedFacts({ region, account, partition }: HostFacts): Pick<HandedOver, "region" | "account"> {
+  const isPartitionOfRegion = region !== undefined && partitionOf(region) === partition;
+  return { region, account: isPartitionOfRegion ? account : undefined };
 }
 
 /** All token probes have their turns together: they are remembered, so that no container causes many. */
@@ -209,15 +265,4 @@ function upstreamIsSelf(upstream: Endpoint): ImdsgateError {
 /** Whether a role of the host's own account is meant somewhere: only then must the account be known. */
 function hasBareRole({ bindings, defaultRole }: Policy): boolean {
   return [...bindings.map(({ role }) => role), defaultRole].some((role) => role?.kind === "name");
-}
-
-/** Runs `work` in the background until the stack is disposed of, and waits for its end then. */
-function keepRunning(stack: AsyncDisposableStack, work: (signal: AbortSignal) => Promise<void>): void {
-  const ending = new AbortController();
-  let ended: Promise<void> | undefined;
-  stack.defer(async () => {
-    ending.abort();
-    await ended;
-  });
-  ended = work(ending.signal);
 }

@@ -6,6 +6,9 @@ export type ImdsgateEvent =
   | { readonly kind: "starting"; readonly version: string; readonly upstream: string; readonly runtime: string }
   | { readonly kind: "stopping"; readonly reason: string }
   | { readonly kind: "config-warning"; readonly message: string }
+  /** Another gateway takes this one's place: so many leases were given to it, or taken by it; undefined: what was handed over cannot be read. */
+  | { readonly kind: "handover"; readonly step: "given" | "taken"; readonly leases: number | undefined }
+  | { readonly kind: "handover-failed"; readonly message: string }
   | { readonly kind: "rules-chosen"; readonly backend: string; readonly reason: string }
   | { readonly kind: "rules-applied"; readonly backend: string; readonly parts: "closed" | "all" }
   | { readonly kind: "rules-note"; readonly message: string }

@@ -1,5 +1,8 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { sleep, systemClock } from "./clock.ts";
+import { isFields } from "./fields.ts";
 
 /** What a program printed and how it ended. `exitCode` is undefined when it could not be started or was killed. */
 export interface CommandResult {
@@ -27,27 +30,48 @@ export interface RunningProgram {
 }
 
 const TIMEOUT_MS = 5_000;
+/** For a program that was asked to end and does not. */
+const PATIENCE_MS = 5_000;
 
 /**
- * The one door to other programs: no shell, English messages, an end after 5 s, the system directories on PATH. execa is loaded at the
- * first of them, since many a run of imdsgate needs none.
+ * The one door to other programs: no shell, English messages, an end after 5 s, the system directories on PATH. It does without execa,
+ * whose own work for a program is three times that of starting it: a keeper runs them all day.
  */
 export const runCommand: RunCommand = async (program, args, input) => {
-  const { execa } = await import("execa");
-  const result = await execa(program, args, {
-    ...(input === undefined ? { stdin: "ignore" as const } : { input }),
-    reject: false,
-    timeout: TIMEOUT_MS,
-    stripFinalNewline: false,
-    env: { LC_ALL: "C", PATH: systemPath() },
-  });
-  return {
-    exitCode: result.exitCode,
-    stdout: result.stdout ?? "",
-    stderr: result.stderr ?? "",
-    isMissing: result.code === "ENOENT",
-  };
+  const said = { stdout: "", stderr: "" };
+  try {
+    const child = spawn(program, args, { stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"], env: commandEnvironment() });
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name]?.setEncoding("utf8").on("data", (text: string) => {
+        said[name] += text;
+      });
+    }
+    // A program that ends without reading all says why by its exit code.
+    child.stdin?.on("error", () => {}).end(input);
+    return { exitCode: await exitCodeOf(child, TIMEOUT_MS), ...said, isMissing: false };
+  } catch (error) {
+    return { exitCode: undefined, ...said, isMissing: isFields(error) && error["code"] === "ENOENT" };
+  }
 };
+
+/** Waits for the end of `child`, which is made to end after `limitMs`. Gives undefined when it was killed; rejects when it never began. */
+async function exitCodeOf(child: ChildProcess, limitMs: number): Promise<number | undefined> {
+  const closed = once(child, "close");
+  const release = systemClock.after(limitMs, () => void endProgram(child));
+  const [code]: (number | null)[] = await closed.finally(release);
+  return code ?? undefined;
+}
+
+/** Asks `child` to end, and makes it end where it does not, whoever else may hold its output. */
+function endProgram(child: ChildProcess): void {
+  child.kill();
+  const release = systemClock.after(PATIENCE_MS, () => {
+    child.kill("SIGKILL");
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  });
+  child.once("close", release);
+}
 
 /** Starts `program` without a shell, with `environment` and PATH alone. It ends with this process at the latest. */
 export async function startProgram(
@@ -115,22 +139,18 @@ export type FollowCommand = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** Without a shell, with `runCommand`'s environment. */
+/** Without a shell, with `runCommand`'s environment. The program ends with this process at the latest. */
 export const followCommand: FollowCommand = async (program, args, onLine, signal) => {
-  const { execa } = await import("execa");
   if (signal.aborted) return;
-  const child = execa(program, args, {
-    reject: false,
-    stdin: "ignore",
-    stderr: "ignore",
-    buffer: false,
-    env: { LC_ALL: "C", PATH: systemPath() },
-  });
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], env: commandEnvironment() });
   createInterface({ input: child.stdout }).on("line", onLine);
-  const end = () => void child.kill();
+  const end = () => endProgram(child);
+  const endNow = () => void child.kill();
   signal.addEventListener("abort", end, { once: true });
-  await child;
+  process.once("exit", endNow);
+  await once(child, "close").catch(() => {});
   signal.removeEventListener("abort", end);
+  process.off("exit", endNow);
 };
 
 /** What `runOnTerminal` is told. */
@@ -152,6 +172,10 @@ export async function runOnTerminal({ program, args, signal }: TerminalProgram):
   const { exitCode } = await child;
   signal.removeEventListener("abort", close);
   return exitCode;
+}
+
+function commandEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, LC_ALL: "C", PATH: systemPath() };
 }
 
 function systemPath(): string {

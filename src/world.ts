@@ -8,6 +8,7 @@ import type { Sts } from "./credentials/assume-role.ts";
 import type { OperatorCredentials } from "./credentials/load-base-credentials.ts";
 import { sdkCredentials } from "./credentials/operator-credentials.ts";
 import { awsSts } from "./credentials/sts.ts";
+import type { HandedOver } from "./handover/handed-over.ts";
 import { dockerRuntime } from "./identity/docker.ts";
 import type { DockerEndpoint } from "./identity/docker-endpoint.ts";
 import { podmanRuntime } from "./identity/podman.ts";
@@ -34,6 +35,8 @@ export interface World {
   readonly operatorCredentials: OperatorCredentials;
   /** Sockets that listen already, left to this process by a service manager; none: the gateway opens its own. */
   readonly listeningDescriptors: readonly number[];
+  /** What a gateway that serves still hands to this one; undefined: there is none. */
+  readonly handedOver: HandedOver | undefined;
 }
 
 /** The real world for `config`. Making it has no effect. */
@@ -49,6 +52,7 @@ export function createWorld(config: Config): World {
     sts: awsSts(config.stsEndpoint),
     operatorCredentials: sdkCredentials(config.upstream, config.region),
     listeningDescriptors: [],
+    handedOver: undefined,
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
-import { followCommand, type RunningProgram, runOnTerminal, startProgram } from "../src/run-command.ts";
+import { followCommand, type RunningProgram, runCommand, runOnTerminal, startProgram } from "../src/run-command.ts";
 
 const LIMIT_MS = 10_000;
 
@@ -9,6 +9,28 @@ async function shell(script: string, environment: Readonly<Record<string, string
   onTestFinished(async () => void (await program.stop()));
   return program;
 }
+
+test.for([
+  {
+    what: "prints, and fails",
+    words: ["sh", "-c", 'echo "é $LC_ALL"; echo aside >&2; exit 3'],
+    input: undefined,
+    result: { exitCode: 3, stdout: "é C\n", stderr: "aside\n", isMissing: false },
+  },
+  { what: "is fed", words: ["cat"], input: "fed", result: { exitCode: 0, stdout: "fed", stderr: "", isMissing: false } },
+  {
+    what: "reads nothing of what it is fed",
+    words: ["true"],
+    input: "x".repeat(1_000_000),
+    result: { exitCode: 0, stdout: "", stderr: "", isMissing: false },
+  },
+  { what: "is killed", words: ["sh", "-c", "kill -9 $$"], result: { exitCode: undefined, stdout: "", stderr: "", isMissing: false } },
+  { what: "is not there", words: ["no-such-program-here"], result: { exitCode: undefined, stdout: "", stderr: "", isMissing: true } },
+  { what: "may not be run", words: ["/etc/passwd"], result: { exitCode: undefined, stdout: "", stderr: "", isMissing: false } },
+  { what: "cannot be named", words: ["a\0b"], input: "x", result: { exitCode: undefined, stdout: "", stderr: "", isMissing: false } },
+])("of a program that $what all is told, and nothing rejects", async ({ words: [program = "", ...args], input, result }) => {
+  expect(await runCommand(program, args, input)).toEqual(result);
+});
 
 test("a program that goes on is read line by line, both streams, and stopped", async () => {
   const program = await shell("echo one; echo two >&2; exec sleep 60");

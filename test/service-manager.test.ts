@@ -1,25 +1,28 @@
 import { describe, expect, test } from "vitest";
-import { inheritedDescriptors, tellServiceManager, watchdogIntervalMs } from "../src/service-manager.ts";
+import { inheritedDescriptors, REPLACED, tellServiceManager, watchdogIntervalMs } from "../src/service-manager.ts";
 import { scriptedRun } from "./rules/scripted-run.ts";
 import { handMovedClock } from "./support/hand-moved-clock.ts";
 
 const PID = 4711;
 const NOTIFY = { NOTIFY_SOCKET: "/run/systemd/notify" };
 const READY = "systemd-notify READY=1 STATUS=[::]:18169";
+const SUCCEEDING = "systemd-notify MAINPID=4711 READY=1 STATUS=[::]:18169";
 const ALIVE = "systemd-notify WATCHDOG=1";
 const STOPPING = "systemd-notify STOPPING=1";
 
 /** All that is waiting for nothing but other promises has gone on. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-function startTelling(environment: Readonly<Record<string, string>>, isThere = true) {
+function startTelling(environment: Readonly<Record<string, string>>, { isThere = true, isSuccessor = false } = {}) {
   const clock = handMovedClock();
-  const { run, calls } = scriptedRun(isThere ? { [READY]: {}, [ALIVE]: {}, [STOPPING]: {} } : {});
+  const { run, calls } = scriptedRun(isThere ? { [READY]: {}, [SUCCEEDING]: {}, [ALIVE]: {}, [STOPPING]: {} } : {});
   const failures: string[] = [];
   const stop = new AbortController();
-  const parts = { environment, pid: PID, runCommand: run, clock, onFailure: (message: string) => void failures.push(message) };
-  const ended = tellServiceManager(parts, "[::]:18169", stop.signal);
-  return { clock, calls, failures, stop, ended };
+  const onFailure = (message: string) => void failures.push(message);
+  const telling = tellServiceManager({ environment, pid: PID, runCommand: run, clock, onFailure, isSuccessor }, "[::]:18169", stop.signal);
+  const ended = telling.then((told) => told.ended);
+  const isKnown = telling.then((told) => told.isKnown);
+  return { clock, calls, failures, stop, ended, isKnown };
 }
 
 describe("a service manager that asked for it", () => {
@@ -47,18 +50,34 @@ describe("a service manager that asked for it", () => {
   });
 
   test("and cannot be told is one warning, not one for each word", async () => {
-    const { failures, stop, ended } = startTelling({ ...NOTIFY, WATCHDOG_USEC: "30000000" }, false);
-    await settled();
+    const { failures, stop, ended, isKnown } = startTelling({ ...NOTIFY, WATCHDOG_USEC: "30000000" }, { isThere: false });
+    expect(await isKnown).toBe(false);
     stop.abort();
     await ended;
     expect(failures).toEqual(["systemd was not told READY=1: there is no systemd-notify on this host"]);
   });
 });
 
-test("without NOTIFY_SOCKET nobody is told anything", async () => {
-  const { calls, ended } = startTelling({ WATCHDOG_USEC: "30000000" });
+test("a service manager is told with READY=1 that this is the main process now", async () => {
+  const { calls, stop, ended, isKnown } = startTelling(NOTIFY, { isSuccessor: true });
+  expect(await isKnown).toBe(true);
+  stop.abort();
   await ended;
-  expect(calls).toEqual([]);
+  expect(calls).toEqual([SUCCEEDING, STOPPING]);
+});
+
+test("a service manager is told nothing of the end of a process that another has replaced", async () => {
+  const { calls, stop, ended, isKnown } = startTelling(NOTIFY);
+  await isKnown;
+  stop.abort(REPLACED);
+  await ended;
+  expect(calls).toEqual([READY]);
+});
+
+test("without NOTIFY_SOCKET nobody is told anything", async () => {
+  const { calls, ended, isKnown } = startTelling({ WATCHDOG_USEC: "30000000" });
+  await ended;
+  expect({ calls, isKnown: await isKnown }).toEqual({ calls: [], isKnown: false });
 });
 
 test.for([

@@ -1,7 +1,7 @@
-import { cpSync, mkdirSync, rmSync } from "node:fs";
-import { join, relative } from "node:path";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import type { GroupResult, RunPlace } from "./test-groups.ts";
-import { canRun, isRoot, markedEnvironment, ROOT, runQuietly } from "./test-programs.ts";
+import { canRun, copyCheckout, isRoot, markedEnvironment, ROOT, runQuietly } from "./test-programs.ts";
 
 interface DemoRun {
   readonly title: string;
@@ -68,10 +68,7 @@ async function runDemo({ title, checkout, wrapper, hasKernel }: DemoRun, place: 
 async function freshCopy(home: string): Promise<string> {
   const copy = join(home, "imdsgate");
   mkdirSync(home);
-  cpSync(ROOT, copy, {
-    recursive: true,
-    filter: (source) => !["node_modules", ".tools", ".git"].includes(relative(ROOT, source).split("/")[0] ?? ""),
-  });
+  copyCheckout(copy);
   if (isRoot()) await runQuietly("chown", ["-R", `${NOBODY}:${NOBODY}`, home], { cwd: home, env: process.env });
   return copy;
 }

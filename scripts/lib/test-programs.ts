@@ -1,9 +1,16 @@
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { cpSync } from "node:fs";
+import { join, relative } from "node:path";
 import type { RunPlace } from "./test-groups.ts";
 
 /** The checkout. */
 export const ROOT = join(import.meta.dirname, "../..");
+
+/** Copies the checkout as a clone would bring it, without packages, tools and what was built. */
+export function copyCheckout(folder: string): void {
+  const isLeftOut = (path: string) => ["node_modules", ".tools", ".git", "dist"].includes(relative(ROOT, path));
+  cpSync(ROOT, folder, { recursive: true, filter: (path) => !isLeftOut(path) });
+}
 
 export function isRoot(): boolean {
   return process.getuid?.() === 0;

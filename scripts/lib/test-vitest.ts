@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import type { GroupResult, RunPlace } from "./test-groups.ts";
 import { ROOT, runShown } from "./test-programs.ts";
@@ -6,6 +6,7 @@ import { ROOT, runShown } from "./test-programs.ts";
 /** Runs tests with progress on standard output and reads the counts from vitest's own report. A skipped test is one that this machine cannot run. */
 export async function runVitest(place: RunPlace, name: string, args: readonly string[]): Promise<GroupResult> {
   const file = join(place.folder, `${name}.json`);
+  rmSync(file, { force: true });
   const vitest = join(ROOT, "node_modules/vitest/vitest.mjs");
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${file}`];
   const code = await runShown(process.execPath, [vitest, "run", ...reporters, ...args], place);

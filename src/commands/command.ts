@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly isTerminal: boolean;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly signal: AbortSignal;
+  /** Calls `act` at each SIGUSR2 from now on: another program, which was installed anew, is to take over. */
+  onUpgrade?(act: () => void): void;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 

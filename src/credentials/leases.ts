@@ -4,17 +4,24 @@ import { ImdsgateError } from "../errors.ts";
 import { bugEvent, type Emit } from "../events.ts";
 import type { Grant } from "../policy/decide.ts";
 import { type Flight, type FlightParts, fly } from "./flight.ts";
+import { createHandedLeases, type HandedLease, type HandedLeases, handedLeaseOf } from "./handed-lease.ts";
 import { type LeaseOutcome, leaseKey } from "./lease.ts";
 import { type LeaseEntry, newEntry, nextFlightAt, noteFailure, noteLease, outcomeOf, retryAt, stateOf } from "./lease-entry.ts";
 import type { MintPurpose } from "./mint.ts";
 
 export interface LeasesParts extends FlightParts {
   readonly emit: Emit;
+  /** From an earlier gateway. */
+  readonly handed?: readonly HandedLease[] | undefined;
 }
 
 /** How long a request waits for its first lease, and for a better one than a short one (docs/contract.md, N5, N3). */
 const COLD_HOLD_MS = 5_000;
 const SHORT_HOLD_MS = 400;
+/** Who is gone for so long when leases are handed over is not coming back soon: as in `prefetch.ts`. */
+const HANDED_KEPT_MS = 300_000;
+/** How long a hand-over waits for what is under way. */
+const HANDOVER_WAIT_MS = 2_000;
 
 /**
  * The leases of all grants: one for each different session, one call at a time for each, renewed ahead of need while `run` runs.
@@ -25,11 +32,14 @@ export class Leases {
   readonly #entries = new Map<string, LeaseEntry>();
   /** What is under way, that of dropped entries included. */
   readonly #flights = new Set<Flight>();
+  readonly #handed: HandedLeases;
   #isRunning = false;
+  #isHandedOver = false;
   #hasEnded = false;
 
   constructor(parts: LeasesParts) {
     this.#parts = parts;
+    this.#handed = createHandedLeases(parts.handed ?? []);
   }
 
   /** A lease for `grant` that has not expired, waiting up to 5 s for the first one, or why there is none. */
@@ -76,7 +86,9 @@ export class Leases {
   async run(signal: AbortSignal): Promise<void> {
     this.#isRunning = true;
     for (const entry of this.#entries.values()) this.#schedule(entry);
+    const cancelForgetting = this.#parts.handed ? this.#parts.clock.after(HANDED_KEPT_MS, () => this.#handed.forget()) : undefined;
     await aborted(signal);
+    cancelForgetting?.();
     this.#isRunning = false;
     this.#hasEnded = true;
     for (const entry of this.#entries.values()) entry.cancelTimer();
@@ -85,10 +97,38 @@ export class Leases {
     await Promise.all(flights.map(({ done }) => done));
   }
 
+  /**
+   * All that may be served still, for the next gateway. From now on they are served and not renewed, and only a request makes a new one.
+   * What is under way is waited for, 2 s at most.
+   */
+  async handOver(): Promise<readonly HandedLease[]> {
+    this.#isHandedOver = true;
+    for (const entry of this.#entries.values()) entry.cancelTimer();
+    const flights = [...this.#flights].map(({ done }) => done);
+    await within(this.#parts.clock, HANDOVER_WAIT_MS, Promise.all(flights), undefined);
+    const now = this.#now();
+    return [...this.#entries.values()].flatMap((entry) => handedLeaseOf(entry, now) ?? []);
+  }
+
+  /** There is no next gateway: all is as before `handOver`. */
+  goOn(): void {
+    this.#isHandedOver = false;
+    for (const entry of this.#entries.values()) {
+      if (entry.lease === undefined && entry.failures === 0) void this.#begin(entry, "prefetch");
+      else this.#schedule(entry);
+    }
+  }
+
   #entryFor(grant: Grant): LeaseEntry {
-    const key = leaseKey(grant);
-    const entry = this.#entries.get(key) ?? newEntry(grant);
-    this.#entries.set(key, entry);
+    const known = this.#entries.get(leaseKey(grant));
+    if (known) return known;
+    const entry = newEntry(grant);
+    this.#entries.set(entry.key, entry);
+    const handed = this.#handed.takeFor(entry, this.#now());
+    if (handed) {
+      noteLease(entry, handed.lease, handed.jitter);
+      this.#schedule(entry);
+    }
     return entry;
   }
 
@@ -115,6 +155,7 @@ export class Leases {
   #begin(entry: LeaseEntry, purpose: MintPurpose): Flight | undefined {
     if (entry.flight !== undefined) return entry.flight;
     if (this.#now() < retryAt(entry, this.#now()) || this.#hasEnded) return undefined;
+    if (this.#isHandedOver && purpose !== "request") return undefined;
     entry.cancelTimer();
     const ending = new AbortController();
     const flight: Flight = {
@@ -149,7 +190,7 @@ export class Leases {
   /** Sets the one timer of an entry that is still ours. */
   #schedule(entry: LeaseEntry): void {
     entry.cancelTimer();
-    if (!this.#isRunning || this.#entries.get(entry.key) !== entry || entry.flight !== undefined) return;
+    if (!this.#isRunning || this.#isHandedOver || this.#entries.get(entry.key) !== entry || entry.flight !== undefined) return;
     const at = nextFlightAt(entry, this.#now());
     if (at === undefined) return;
     const purpose = entry.lease ? "renewal" : "prefetch";

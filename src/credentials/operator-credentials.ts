@@ -37,6 +37,11 @@ export function sdkCredentials(upstream: Endpoint, region: string | undefined): 
   };
 }
 
+/** Loads the SDK's providers ahead of need: what is asked for later may stand no more where it was installed. */
+export async function loadProviders(): Promise<void> {
+  await import("@aws-sdk/credential-provider-node");
+}
+
 /** Keys with an unreadable end would never be due, or always. */
 function usable(found: BaseCredentials): BaseCredentials {
   if (!Number.isNaN(found.expiresAt)) return found;

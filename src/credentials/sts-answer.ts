@@ -10,6 +10,11 @@ const LONGEST_MS = 12 * 3_600_000 + 15 * 60_000;
  */
 export function answerProblem(answer: AssumedRole, request: AssumeRoleRequest, now: number): string | undefined {
   if (!isForRequest(answer.assumedRoleArn, request)) return "it is for another role or session";
+  return credentialsProblem(answer, now);
+}
+
+/** The same of the credentials alone, whoever they are for. */
+export function credentialsProblem(answer: Omit<AssumedRole, "assumedRoleArn">, now: number): string | undefined {
   // LSIA is LocalStack's prefix.
   if (!/^(ASIA|LSIA|AKIA)[A-Z0-9]{12,124}$/.test(answer.accessKeyId)) return "its access key id is malformed";
   if (!/^[\x21-\x7e]{16,256}$/.test(answer.secretAccessKey)) return "its secret access key is malformed";

@@ -37,6 +37,11 @@ export function awsSts(endpoint: string | undefined): Sts {
   };
 }
 
+/** Loads the SDK ahead of need, as `loadProviders`. */
+export async function loadSts(): Promise<void> {
+  await import("@aws-sdk/client-sts");
+}
+
 /** No session crosses partitions, and STS says so in words that do not help. Stand-ins for STS have partitions of their own. */
 function refuseOtherPartition(roleArn: string, region: string, action: string): void {
   const [, partition] = /^arn:([^:]*):/.exec(roleArn) ?? [];

@@ -161,7 +161,7 @@ function uncoveredFindings({ runtime }: HostState): readonly Finding[] {
     fail(
       "UNCOVERED",
       `${containers} on the network ${name} (${driver}): their packets never pass this host's rules, so they reach the real metadata service`,
-      ["move them to a bridge network, or set the instance's metadata hop limit to 1"],
+      ["move them to a bridge network; the instance's hop limit keeps nothing from them, since no hop lies between"],
     ),
   );
 }

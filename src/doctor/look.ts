@@ -33,8 +33,7 @@ const PAST_THE_HOST = ["macvlan", "ipvlan"];
 /** Looks at this host as `config` would have it run. It changes nothing and never rejects. */
 export async function lookAtHost(config: Config, parts: LookParts): Promise<HostState> {
   const { run } = parts;
-  const [probe, chosen, foreignRefusals, conntrack, ipv6, runtime] = await Promise.all([
-    probeRules(run),
+  const [chosen, foreignRefusals, conntrack, ipv6, runtime] = await Promise.all([
     chooseRules(config, run),
     listForeignRefusals(run),
     run("conntrack", ["--version"]),
@@ -43,16 +42,12 @@ export async function lookAtHost(config: Config, parts: LookParts): Promise<Host
   ]);
   return {
     node: parts.node,
-    backend: chosen.backend,
-    maySeeRules: probe.maySeeRules,
-    redirectPort: chosen.redirectPort,
+    ...chosen,
     foreignRefusals,
     hasConntrackTool: !conntrack.isMissing,
     bridgeFilter: flagOf(await readNumber("/proc/sys/net/bridge/bridge-nf-call-iptables")),
     reversePath: await readNumber("/proc/sys/net/ipv4/conf/all/rp_filter"),
     hasIpv6: ipv6,
-    guard: chosen.guard,
-    hostNetwork: chosen.hostNetwork,
     canReadProcesses: await exists(join(config.procRoot, "1/net/fib_trie")),
     runtime,
   };
@@ -61,12 +56,13 @@ export async function lookAtHost(config: Config, parts: LookParts): Promise<Host
 async function chooseRules(
   { rules, interfaces }: Config,
   run: RunCommand,
-): Promise<Pick<HostState, "backend" | "redirectPort" | "guard" | "hostNetwork">> {
+): Promise<Pick<HostState, "backend" | "maySeeRules" | "redirectPort" | "guard" | "hostNetwork">> {
   try {
     const chosen = await createRules(run, rules === "none" || rules === "external" ? "auto" : rules, interfaces);
     const [guard, { problem }] = await Promise.all([probeGuard(run, chosen.backend), probeHostNetwork(run, chosen)]);
     return {
       backend: { name: chosen.backend, reason: chosen.reason },
+      maySeeRules: chosen.maySeeRules,
       redirectPort: await chosen.redirectPort(),
       guard: "guard" in guard ? { tool: guard.guard.tool } : guard,
       hostNetwork: problem === undefined ? planHere() : { window: "uncovered", reason: problem },
@@ -74,7 +70,8 @@ async function chooseRules(
   } catch (error) {
     const problem = messageOf(error);
     const guard = { problem: "There is nothing to put a bridge guard in with." };
-    return { backend: { problem }, redirectPort: undefined, guard, hostNetwork: { window: "uncovered", reason: problem } };
+    const { maySeeRules } = await probeRules(run);
+    return { backend: { problem }, maySeeRules, redirectPort: undefined, guard, hostNetwork: { window: "uncovered", reason: problem } };
   }
 }
 

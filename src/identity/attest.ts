@@ -2,6 +2,7 @@ import type { Clock } from "../clock.ts";
 import { sleep, within } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import { type Claims, containerIdIn, createJudge, type JudgeParts, judgeHostSocket } from "./judge.ts";
+import type { Newcomers } from "./newcomers.ts";
 import type { Roster } from "./roster.ts";
 import { isHostSocket, type Source } from "./source.ts";
 import { createVerdict } from "./verdict.ts";
@@ -29,6 +30,7 @@ export interface AttestParts extends JudgeParts {
   /** Static workloads by address. */
   readonly named: ReadonlyMap<string, readonly Workload[]>;
   readonly socketCgroup: SocketCgroup;
+  readonly newcomers: Newcomers;
   readonly emit: Emit;
 }
 
@@ -36,6 +38,8 @@ export interface AttestParts extends JudgeParts {
 interface Inquiry {
   readonly address: string;
   readonly claims: () => Claims;
+  /** Ids of containers that may be where it comes from, of which nothing is known. */
+  readonly newcomers: () => readonly string[];
   /** Asks the runtime; whether it answered. */
   readonly ask: () => Promise<boolean>;
 }
@@ -45,7 +49,7 @@ interface Inquiry {
  * the runtime is asked anew: neither a late event nor a remembered "nobody" decides.
  */
 export function createAttest(parts: AttestParts): Attestor["attest"] {
-  const { roster, clock, named } = parts;
+  const { roster, clock, named, newcomers } = parts;
   const judge = createJudge(parts);
   const verdictOn = createVerdict(parts.emit);
   const isAnswered = createLookup(parts);
@@ -81,9 +85,10 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     return !roster.isOnNetwork(address) || isAnswered(address);
   }
 
-  function attestContainer(source: Source, manner: AttestManner): Promise<Attestation> {
+  async function attestContainer(source: Source, manner: AttestManner): Promise<Attestation> {
     const { address } = source;
-    return settle({ address, claims: () => judge(source), ask: () => isAnswered(address) }, manner);
+    if (newcomers.areTooMany() && !(await isHeard(manner))) return STARTING;
+    return settle({ address, claims: () => judge(source), newcomers: () => newcomers.at(address), ask: () => isAnswered(address) }, manner);
   }
 
   /** A socket of this host has the host's address, and tells by its cgroup whose it is. */
@@ -92,7 +97,8 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     const id = cgroup === undefined ? undefined : containerIdIn(cgroup);
     if (cgroup === undefined || id === undefined) return UNLISTED;
     const claims = () => judgeHostSocket(parts, id, cgroup);
-    const found = await settle({ address: `${source.address} (${id.slice(0, 12)})`, claims, ask: async () => true }, manner);
+    const inquiry = { address: `${source.address} (${id.slice(0, 12)})`, claims, newcomers: () => [], ask: async () => true };
+    const found = await settle(inquiry, manner);
     return found.kind === "known" ? { ...found, isHostSocket: true } : found;
   }
 
@@ -116,35 +122,48 @@ function remembered(socketCgroup: SocketCgroup): SocketCgroup {
 /** Brings an inquiry to its end: at once where it is settled, else by asking the runtime, and for `hold` again and again. */
 function createSettle({ roster, clock }: AttestParts, verdictOn: ReturnType<typeof createVerdict>) {
   /** One question to the runtime; undefined while a container that is said to be there is not proven yet. */
-  async function askOnce({ address, claims, ask }: Inquiry): Promise<Attestation | undefined> {
-    const isHeard = await ask();
-    const found = claims();
-    if (found.pending.length === 0) return found.live.length > 0 || isHeard ? verdictOn(address, found) : SILENT;
+  async function askOnce(inquiry: Inquiry): Promise<Attestation | undefined> {
+    const isHeard = await inquiry.ask();
+    const found = inquiry.claims();
+    if (found.pending.length === 0) return found.live.length > 0 || isHeard ? verdictWithAll(found, inquiry) : SILENT;
     void roster.learn(found.pending);
     return undefined;
   }
 
   async function hold(inquiry: Inquiry, giveUpAt: number): Promise<Attestation> {
-    const { address, claims } = inquiry;
+    const { claims } = inquiry;
     while (clock.now() < giveUpAt) {
       const asked = await askOnce(inquiry);
       if (asked) return asked;
       await roster.learn(claims().pending);
       const found = claims();
-      if (isSettled(found)) return verdictOn(address, found);
+      if (isSettled(found)) return verdictWithAll(found, inquiry);
       await sleep(clock, LOOK_AGAIN_MS);
     }
     return STARTING;
   }
 
-  /** Who joins a namespace is there before anybody says so, and may be given something else than its owner. */
-  async function withJoinersKnown(found: Claims, { claims }: Inquiry): Promise<Claims | undefined> {
-    if (found.joiners.length === 0) return found;
-    return (await within(clock, ANSWER_MS, roster.learnAnew(found.joiners), false)) ? claims() : undefined;
+  /**
+   * Who joins a namespace is there before anybody says so, and may be given something else than its owner. So what the kernel shows and what
+   * is to join is asked about first; undefined where the runtime does not say.
+   */
+  async function withSharersKnown(found: Claims, { claims, newcomers }: Inquiry): Promise<Claims | undefined> {
+    const unplaced = found.live.length > 0 ? newcomers() : [];
+    if (unplaced.length > 0 && !(await inTime(roster.place(unplaced)))) return undefined;
+    const placed = unplaced.length > 0 ? claims() : found;
+    if (placed.joiners.length === 0) return placed;
+    return (await inTime(roster.learnAnew(placed.joiners))) ? claims() : undefined;
+  }
+
+  const inTime = (answer: Promise<boolean>) => within(clock, ANSWER_MS, answer, false);
+
+  async function verdictWithAll(found: Claims, inquiry: Inquiry): Promise<Attestation> {
+    const all = await withSharersKnown(found, inquiry);
+    return all === undefined ? SILENT : verdictOn(inquiry.address, all);
   }
 
   return async (inquiry: Inquiry, manner: AttestManner): Promise<Attestation> => {
-    const found = await withJoinersKnown(inquiry.claims(), inquiry);
+    const found = await withSharersKnown(inquiry.claims(), inquiry);
     if (found === undefined) return SILENT;
     if (isSettled(found)) return verdictOn(inquiry.address, found);
     if (manner === "hold") return within(clock, HOLD_MS, hold(inquiry, clock.now() + HOLD_MS), STARTING);

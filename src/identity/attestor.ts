@@ -2,10 +2,13 @@ import type { Clock } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import { createAttest, type SocketCgroup } from "./attest.ts";
 import { createAudience } from "./audience.ts";
+import type { ContainerCgroups } from "./container-cgroups.ts";
 import type { Claimant } from "./inventory.ts";
+import { createNewcomers } from "./newcomers.ts";
 import type { ProcessTable } from "./process-table.ts";
-import { EMPTY_ROSTER, type Roster, RuntimeRoster } from "./roster.ts";
+import { EMPTY_ROSTER, type Roster } from "./roster.ts";
 import type { ContainerRuntime } from "./runtime.ts";
+import { RuntimeRoster } from "./runtime-roster.ts";
 import type { SourceGuard } from "./source-guard.ts";
 import { watchRuntime } from "./watch.ts";
 import type { Attestor, StaticWorkload, Workload } from "./workload.ts";
@@ -35,6 +38,7 @@ export interface IdentityParts {
   readonly staticWorkloads: readonly StaticWorkload[];
   readonly guard: SourceGuard;
   readonly socketCgroup: SocketCgroup;
+  readonly cgroups: ContainerCgroups;
   /** Whether two workloads may have the same. */
   readonly isAlike: (one: Workload, other: Workload) => boolean;
   readonly emit: Emit;
@@ -42,7 +46,7 @@ export interface IdentityParts {
 
 /** Makes the identity room. It asks nothing of anyone before `run` or the first `attest`. */
 export function createIdentity(parts: IdentityParts): Identity {
-  const { runtime, processTable, clock, staticWorkloads, emit } = parts;
+  const { runtime, processTable, cgroups, clock, staticWorkloads, emit } = parts;
   const audience = createAudience(emit);
   const forContainers: ((containers: readonly Claimant[]) => void)[] = [];
   let isLive = false;
@@ -50,8 +54,13 @@ export function createIdentity(parts: IdentityParts): Identity {
     for (const callback of forContainers) callback(isLive ? [...roster.claimants()] : []);
   };
   const onChange = (before: Claimant | undefined, after: Claimant | undefined) => {
+    if (after && after.pid !== before?.pid) noteCgroup(after);
     audience.tell(before, after);
     if (isLive) tellContainers();
+  };
+  const noteCgroup = ({ pid }: Claimant) => {
+    const path = processTable.cgroup(pid);
+    if (typeof path === "string") cgroups.note(path);
   };
   const onLive = (live: boolean) => {
     isLive = live;
@@ -59,12 +68,14 @@ export function createIdentity(parts: IdentityParts): Identity {
   };
   const named = Map.groupBy(staticWorkloads.map(workloadOf), ({ addresses }) => addresses[0] ?? "");
   const roster: Roster = runtime ? new RuntimeRoster({ runtime, processTable, clock, emit, onChange }) : EMPTY_ROSTER;
+  const newcomers = createNewcomers({ roster, processTable, cgroups });
   return {
-    attest: createAttest({ ...parts, runtimeName: runtime?.name ?? "none", roster, named }),
+    attest: createAttest({ ...parts, runtimeName: runtime?.name ?? "none", roster, named, newcomers }),
     async run(signal) {
       for (const workload of [...named.values()].flat()) audience.greet(workload);
       if (runtime) await watchRuntime({ runtime, roster, clock, emit, onLive }, signal);
       roster.hangUp();
+      cgroups.close();
     },
     isListed(address) {
       const { claimants, pending } = roster.claimsOn(address);

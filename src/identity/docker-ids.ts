@@ -11,12 +11,19 @@ export async function readContainerIds(pieces: AsyncIterable<Buffer>): Promise<r
 
 /** As `readContainerIds`, of those containers alone that are in another one's network namespace, or will be when they start. */
 export async function readJoinerIds(pieces: AsyncIterable<Buffer>): Promise<readonly string[] | undefined> {
+  const items = await readItems(pieces);
+  return items && [...items.joiners.keys()];
+}
+
+/** As `readJoinerIds`, each with the id of the container whose network namespace that is. */
+export async function readNamespaceOwners(pieces: AsyncIterable<Buffer>): Promise<ReadonlyMap<string, string> | undefined> {
   return (await readItems(pieces))?.joiners;
 }
 
 interface ListedIds {
   readonly all: readonly string[];
-  readonly joiners: readonly string[];
+  /** Each with the container whose network namespace it joins. */
+  readonly joiners: ReadonlyMap<string, string>;
 }
 
 async function readItems(pieces: AsyncIterable<Buffer>): Promise<ListedIds | undefined> {
@@ -39,12 +46,13 @@ const [QUOTE, BACKSLASH, COLON, COMMA, BLANK] = [0x22, 0x5c, 0x3a, 0x2c, 0x20];
 const [OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = [0x5b, 0x5d, 0x7b, 0x7d];
 /** The maps in the list are at this depth, and their keys. */
 const ITEM_DEPTH = 2;
+const JOINING = "container:";
 
 /** Follows JSON as far as is needed to find the `Id` of each map in the outermost list. */
 function createIdScanner() {
   const all = new Set<string>();
-  const joiners = new Set<string>();
-  let item = { id: "", joins: false };
+  const joiners = new Map<string, string>();
+  let item = { id: "", mode: "" };
   const text = createTextScanner();
   let [depth, key, isEnded, isBroken] = [0, "", false, false];
 
@@ -80,14 +88,14 @@ function createIdScanner() {
 
   function endItem(): void {
     if (item.id !== "") all.add(item.id);
-    if (item.id !== "" && item.joins) joiners.add(item.id);
-    item = { id: "", joins: false };
+    if (item.id !== "" && item.mode.startsWith(JOINING)) joiners.set(item.id, item.mode.slice(JOINING.length));
+    item = { id: "", mode: "" };
   }
 
   function endText(): void {
     const value = text.value();
     if (depth === ITEM_DEPTH && key === "Id" && isContainerId(value)) item = { ...item, id: value };
-    if (depth === ITEM_DEPTH + 1 && key === "NetworkMode" && value.startsWith("container:")) item = { ...item, joins: true };
+    if (depth === ITEM_DEPTH + 1 && key === "NetworkMode") item = { ...item, mode: value };
   }
 
   return {
@@ -100,13 +108,16 @@ function createIdScanner() {
         }
       }
     },
-    ids: (): ListedIds | undefined => (isEnded && depth === 0 && !isBroken ? { all: [...all], joiners: [...joiners] } : undefined),
+    ids: (): ListedIds | undefined => (isEnded && depth === 0 && !isBroken ? { all: [...all], joiners } : undefined),
   };
 }
 
+/** The longest text that counts, and one byte that tells a longer one. */
+const KEPT_BYTES = JOINING.length + 64 + 1;
+
 /** Follows one JSON string; of a long one only that it is long. */
 function createTextScanner() {
-  const kept = Buffer.alloc(65);
+  const kept = Buffer.alloc(KEPT_BYTES);
   let [length, isOpen, backslashes] = [0, false, 0];
 
   function keep(bytes: Buffer): void {

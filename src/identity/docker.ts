@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import { imagePath, parseContainer, parseEvent, parseImageLabels, parseJson, parseNetwork, parseNetworks } from "./docker-answers.ts";
 import { type DockerEndpoint, dockerPlace } from "./docker-endpoint.ts";
 import { dockerFailure, refusedAnswer, uselessAnswer } from "./docker-failure.ts";
-import { readContainerIds, readJoinerIds } from "./docker-ids.ts";
+import { readContainerIds, readJoinerIds, readNamespaceOwners } from "./docker-ids.ts";
 import { versionedDocker } from "./docker-version.ts";
 import { type DockerAnswer, dockerWire, linesOf, readBody } from "./docker-wire.ts";
 import type { ContainerRuntime, RuntimeEvent } from "./runtime.ts";
@@ -15,6 +15,11 @@ const EVENT_FILTERS = {
 
 /** Those who join another's network namespace make no event before they run. */
 export const NOT_RUNNING = `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ status: ["created", "exited"] }))}`;
+
+/** The list of one container alone. It tells of one that is starting too, for which an inspection would wait. */
+function listOf(id: string): string {
+  return `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ id: [id] }))}`;
+}
 
 /** The Docker daemon at `endpoint`, read only. Each call rejects with RUNTIME_UNAVAILABLE. */
 export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): ContainerRuntime {
@@ -47,18 +52,17 @@ export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): Container
   };
   const readJson = (path: string, signal: AbortSignal): Promise<unknown> =>
     read(path, signal, async (answer) => parseJson(await readBody(answer)) ?? refuse(`its answer to ${path} is not JSON`));
+  const readList = async <T>(path: string, signal: AbortSignal, take: (answer: DockerAnswer) => Promise<T | undefined>): Promise<T> =>
+    (await read(path, signal, take)) ?? refuse("its list of containers is none");
 
   return {
     name: "docker",
     async listContainers(signal) {
-      const refuseList = () => refuse("its list of containers is none");
-      const running = (await read("/containers/json", signal, readContainerIds)) ?? refuseList();
-      const joiners = (await read(NOT_RUNNING, signal, readJoinerIds)) ?? refuseList();
-      return [...new Set([...running, ...joiners])];
+      const listed = [await readList("/containers/json", signal, readContainerIds), await readList(NOT_RUNNING, signal, readJoinerIds)];
+      return [...new Set(listed.flat())];
     },
-    async inspectContainer(id, signal) {
-      return parseContainer(id, await readJson(`/containers/${encodeURIComponent(id)}/json`, signal));
-    },
+    inspectContainer: async (id, signal) => parseContainer(id, await readJson(`/containers/${encodeURIComponent(id)}/json`, signal)),
+    namespaceOwner: async (id, signal) => (await readList(listOf(id), signal, readNamespaceOwners)).get(id),
     async listNetworks(signal) {
       return parseNetworks(await readJson("/networks", signal)) ?? refuse("its list of networks is none");
     },

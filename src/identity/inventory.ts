@@ -62,11 +62,14 @@ export const EMPTY_INVENTORY: Inventory = {
   sharers: new Map(),
 };
 
-/** `inventory` after `sighting`; the same value when that brought nothing new. */
-export function withSighting(inventory: Inventory, sighting: Sighting): Inventory {
-  const inspected = inspectedAfter(inventory.inspected, sighting);
-  const networks = networksAfter(inventory.networks, sighting);
-  const joiners = joinersAfter(inventory.joiners, sighting);
+/** `inventory` after `sightings`, in this order; the same value when they brought nothing new. Several at once cost hardly more than one. */
+export function withSightings(inventory: Inventory, sightings: readonly Sighting[]): Inventory {
+  let { inspected, networks, joiners } = inventory;
+  for (const sighting of sightings) {
+    inspected = inspectedAfter(inspected, sighting);
+    networks = networksAfter(networks, sighting);
+    joiners = joinersAfter(joiners, sighting);
+  }
   const isSame = inspected === inventory.inspected && networks === inventory.networks && joiners === inventory.joiners;
   return isSame ? inventory : { inspected, networks, joiners, ...indexed(inspected, networks), sharers: sharersIn(inspected, joiners) };
 }

@@ -32,10 +32,22 @@ export function createJudge({ roster, processTable, guard, isAlike }: JudgeParts
     return isUnderGuard(guard, workload.id, source) ? "address" : "socket";
   }
 
-  /** Containers that joined the namespace of `owner` and would be given something else: the address does not tell them apart. */
-  function sharersUnlike(owner: Claimant, source: Source): readonly Workload[] {
-    const unlike = roster.sharersOf(owner.workload.id).sharers.filter((sharer) => !isAlike(owner.workload, sharer.workload));
-    return unlike.filter((sharer) => freshnessOf(processTable, sharer, source, "address") === "fresh").map(({ workload }) => workload);
+  /**
+   * Containers that joined the namespace of `owner` and would be given something else: the address does not tell them apart. One whose process
+   * is gone may have another one by now.
+   */
+  function sharersUnlike(owner: Claimant, source: Source): Claims {
+    const { sharers, joiners } = roster.sharersOf(owner.workload.id);
+    const judged = sharers
+      .filter((sharer) => !isAlike(owner.workload, sharer.workload))
+      .map(({ workload, ...sharer }) => ({ workload, freshness: freshnessOf(processTable, { workload, ...sharer }, source, "address") }));
+    const those = (meant: Freshness) => judged.filter(({ freshness }) => freshness === meant).map(({ workload }) => workload);
+    return {
+      live: those("fresh"),
+      pending: those("unprovable").map(({ id }) => id),
+      spoofed: [],
+      joiners: [...joiners, ...those("dead").map(({ id }) => id)],
+    };
   }
 
   /** What a claim that is not borne out leads to; whether somebody is still to be proven. */
@@ -50,14 +62,19 @@ export function createJudge({ roster, processTable, guard, isAlike }: JudgeParts
     const live: Workload[] = [];
     const pending = [...unlearned];
     const spoofed: Workload[] = [];
+    const joiners: string[] = [];
     for (const claimant of claimants) {
       const { workload } = claimant;
       const freshness = freshnessOf(processTable, claimant, source, proofFor(claimant, source));
-      if (freshness === "fresh") live.push(workload, ...sharersUnlike(claimant, source));
-      else if (freshness === "spoofed") spoofed.push(workload);
+      if (freshness === "fresh") {
+        const sharers = sharersUnlike(claimant, source);
+        live.push(workload, ...sharers.live);
+        pending.push(...sharers.pending);
+        joiners.push(...sharers.joiners);
+      } else if (freshness === "spoofed") spoofed.push(workload);
       else if (isPending(freshness, workload.id)) pending.push(workload.id);
     }
-    return { live, pending, spoofed, joiners: live.flatMap(({ id = "" }) => roster.sharersOf(id).joiners) };
+    return { live, pending, spoofed, joiners };
   };
 }
 

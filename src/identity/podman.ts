@@ -1,9 +1,19 @@
 import type { Clock } from "../clock.ts";
 import { dockerRuntime } from "./docker.ts";
 import type { DockerEndpoint } from "./docker-endpoint.ts";
+import { joinedContainer } from "./learn.ts";
 import type { ContainerRuntime } from "./runtime.ts";
 
 /** Podman behind its copy of Docker's API, read only. What that says otherwise, `docker-answers.ts` knows. Each call rejects with RUNTIME_UNAVAILABLE. */
 export function podmanRuntime(endpoint: DockerEndpoint, clock: Clock): ContainerRuntime {
-  return { ...dockerRuntime(endpoint, clock), name: "podman" };
+  const docker = dockerRuntime(endpoint, clock);
+  return {
+    ...docker,
+    name: "podman",
+    async namespaceOwner(id, signal) {
+      // Its list says of each container that it has the host's network.
+      const container = await docker.inspectContainer(id, signal);
+      return container && joinedContainer(container.networkMode);
+    },
+  };
 }

@@ -13,7 +13,7 @@ const ADDRESS_FILES = { ipv4: { name: "fib_trie", parse: parseFibTrie }, ipv6: {
 /** What the kernel says of processes. Every answer is of this moment; undefined means there is no such process. */
 export interface ProcessTable {
   /** The start time of `pid` in clock ticks since boot: with the pid it names one process for ever (proc_pid_stat(5), field 22). */
-  startTime(pid: number): string | undefined | Unreadable;
+  startTime(pid: number | "self"): string | undefined | Unreadable;
   /**
    * The addresses of one family that the network namespace of `pid` owns, in canonical text, loopback and IPv6 link-local left out.
    * Undefined also where there is no such family.

@@ -61,6 +61,11 @@ export interface ContainerRuntime {
   listContainers(signal: AbortSignal): Promise<readonly string[]>;
   /** Undefined when there is no such container. */
   inspectContainer(id: string, signal: AbortSignal): Promise<InspectedContainer | undefined>;
+  /**
+   * The id of the container whose network namespace `id` joins when it starts, or has joined; undefined where it joins none, and where there
+   * is no such container. That never changes, so it is answered also for a container that is starting.
+   */
+  namespaceOwner(id: string, signal: AbortSignal): Promise<string | undefined>;
   listNetworks(signal: AbortSignal): Promise<readonly { readonly id: string; readonly subnets: readonly string[] }[]>;
   /** Undefined when there is no such network. */
   inspectNetwork(id: string, signal: AbortSignal): Promise<RuntimeNetwork | undefined>;

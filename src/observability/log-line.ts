@@ -94,6 +94,7 @@ const HOST_NETWORK = {
 function levelOf(event: PlainEvent): LogLine["level"] {
   const { kind } = event;
   if (kind === "host-network") return event.window === "uncovered" ? "warn" : "info";
+  if (kind === "handover-failed") return "error";
   const isTrouble = [
     "host-facts-missing",
     "runtime-disconnected",
@@ -120,6 +121,10 @@ function sentenceFor(event: PlainEvent): string {
       return `stops: ${event.reason}`;
     case "config-warning":
       return event.message;
+    case "handover":
+      return handoverSentenceFor(event);
+    case "handover-failed":
+      return `no other gateway takes this one's place: ${event.message}`;
     case "rules-chosen":
     case "rules-applied":
     case "rules-note":
@@ -157,6 +162,13 @@ function sentenceFor(event: PlainEvent): string {
         ? `a connection from ${event.address} was closed: ${event.reason}`
         : `${event.count} connections were closed, the last one from ${event.address}: ${event.reason}`;
   }
+}
+
+function handoverSentenceFor({ step, leases }: Extract<PlainEvent, { readonly kind: "handover" }>): string {
+  if (step === "given") return `another gateway is to take this one's place; leases given to it: ${leases}`;
+  if (leases === undefined)
+    return "this gateway takes the place of another, and cannot read what that handed over: it asks STS for leases of its own";
+  return `this gateway takes the place of another; leases taken from it: ${leases}`;
 }
 
 type RulesEvent = Extract<PlainEvent, { readonly kind: `rules-${string}` }>;

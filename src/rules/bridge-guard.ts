@@ -31,6 +31,8 @@ export interface BridgeGuardParts {
 }
 
 const TRY_AGAIN_MS = 1_000;
+/** What has failed again and again will hardly go a second later. */
+const LONGEST_PAUSE_MS = 30_000;
 /** A third of the time after which the kernel lets everybody through again, if we died. */
 const KEEP_ALIVE_MS = 10_000;
 
@@ -56,8 +58,10 @@ export function createBridgeGuard(parts: BridgeGuardParts): BridgeGuard {
     async run(signal) {
       const attempts = createAttempts(parts, inTurn, held.forget);
       const followNotes = async () => {
+        let pauseMs = TRY_AGAIN_MS;
         while (!signal.aborted) {
-          const isDone = await attempts.attempt(() => held.put(containers.noted()), signal);
+          const isDone = await attempts.attempt(() => held.put(containers.noted()), signal, pauseMs);
+          pauseMs = isDone ? TRY_AGAIN_MS : Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
           if (isDone) await containers.change(signal);
         }
       };
@@ -122,7 +126,7 @@ function keyOf(id: string, address: string): string {
 function createAttempts({ guard, clock, emit }: BridgeGuardParts, inTurn: InTurn, forget: () => void) {
   const failures = createFailureTeller(`guard (${guard.tool})`, emit);
   return {
-    async attempt(act: () => Promise<void>, signal: AbortSignal): Promise<boolean> {
+    async attempt(act: () => Promise<void>, signal: AbortSignal, pauseMs = TRY_AGAIN_MS): Promise<boolean> {
       try {
         await inTurn(act);
         failures.isOver();
@@ -130,7 +134,7 @@ function createAttempts({ guard, clock, emit }: BridgeGuardParts, inTurn: InTurn
       } catch (error) {
         forget();
         failures.tell(error);
-        await sleep(clock, TRY_AGAIN_MS, signal);
+        await sleep(clock, pauseMs, signal);
         return false;
       }
     },

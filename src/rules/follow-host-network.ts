@@ -55,12 +55,13 @@ export async function followHostNetwork(
   try {
     while (!signal.aborted) {
       const wake = new AbortController();
-      watchers.renew(
-        hostNetworkPlan(parts).watch.map(({ dir }) => nearest(tree, dir)),
+      const first = look(parts);
+      const isNewlyHeard = watchers.renew(
+        first.plan.watch.map(({ dir }) => nearest(tree, dir)),
         () => wake.abort(),
       );
-      // Looked at only now that every change is heard.
-      const seen = look(parts);
+      // What counts is a look at a time from which on every change is heard.
+      const seen = isNewlyHeard ? look(parts) : first;
       if (isDue(seen)) await onPlan(seen.plan);
       else await sleep(clock, LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
     }
@@ -112,13 +113,13 @@ function createWatchers(tree: CgroupTree) {
     open.delete(dir);
   };
   return {
-    /** Watches these directories and no others from now on. */
-    renew(dirs: readonly string[], act: () => void): void {
+    /** Watches these directories and no others from now on; tells whether one is new. */
+    renew(dirs: readonly string[], act: () => void): boolean {
       onChange = act;
       for (const [dir, { id }] of [...open]) if (!dirs.includes(dir) || tree.idOf(dir) !== id) end(dir);
-      for (const dir of dirs) {
-        if (!open.has(dir)) open.set(dir, { id: tree.idOf(dir), watcher: tree.watch(dir, () => onChange()) });
-      }
+      const added = dirs.filter((dir) => !open.has(dir));
+      for (const dir of added) open.set(dir, { id: tree.idOf(dir), watcher: tree.watch(dir, () => onChange()) });
+      return added.length > 0;
     },
     close(): void {
       for (const dir of [...open.keys()]) end(dir);

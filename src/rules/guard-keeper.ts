@@ -2,7 +2,7 @@ import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import type { FollowCommand } from "../run-command.ts";
 import type { BridgeGuard } from "./bridge-guard.ts";
-import { createKeeper } from "./keeper.ts";
+import { createKeeper, IDLE_LOOK_MS } from "./keeper.ts";
 import type { WatchRules } from "./rule-changes.ts";
 import { createTurns } from "./turns.ts";
 
@@ -14,8 +14,13 @@ export interface GuardKeeperParts {
   readonly emit: Emit;
 }
 
-/** What is in the guard is looked at each 30 s; that all of it goes is told by nft at once. */
+/**
+ * That all of it goes is told by nft at once. What is in it is looked at each 30 s, and more seldom where that is work: to list a thousand
+ * ports takes some 100 ms.
+ */
 const GONE = /^delete table bridge imdsgate\b/;
+const TIMES_A_LOOK = 3_000;
+const LONGEST_IDLE_MS = 600_000;
 const RESTART_MS = 10_000;
 
 /** Keeps the bridge guard as it was put in, as the keeper keeps the rules, until `signal` aborts. It never rejects. */
@@ -28,6 +33,7 @@ export function keepGuard({ tool, bridgeGuard, follow, clock, emit }: GuardKeepe
     isReleaseAsked: async () => false,
     release: async () => {},
     followUplinks: async () => {},
+    idleLookMs: (tookMs) => Math.max(IDLE_LOOK_MS, Math.min(tookMs * TIMES_A_LOOK, LONGEST_IDLE_MS)),
     watch: tool === "nft" ? nftGone(follow, clock) : nothing,
     clock,
     emit,

@@ -7,6 +7,7 @@ import { changedParts, type GuardSet, type GuardState, refuseUnlikelySet } from 
 import type { GuardTool } from "./guard-tool.ts";
 import { nftGuardScript, nftGuardTool } from "./nft-guard.ts";
 import { type ListedChain, type RuleDifference, ruleDifferences } from "./rule-differences.ts";
+import { isDenied } from "./tool.ts";
 import { tryEach } from "./try-each.ts";
 
 /** Holds containers to their own addresses on the host's bridges. Its calls must not overlap. */
@@ -148,13 +149,30 @@ export async function probeGuard(run: RunCommand, backend: BackendName): Promise
   const programs = { nftables: [], "iptables-nft": ["ebtables-nft", "ebtables"], "iptables-legacy": ["ebtables-legacy", "ebtables"] }[
     backend
   ];
+  const without = nft.isMissing ? "nft is not installed" : `nft says "${firstLineOf(nft.stderr)}"`;
   for (const program of programs) {
     const wants = backend === "iptables-nft" ? /nf_tables/ : /^(?!.*nf_tables)/;
     const version = await run(program, ["-V"]);
-    if (version.exitCode === 0 && wants.test(version.stdout)) return { guard: ebtablesGuard(run, program) };
+    if (version.exitCode !== 0 || !wants.test(version.stdout)) continue;
+    const refusal = await ebtablesRefusal(run, program, backend);
+    return refusal === undefined
+      ? { guard: ebtablesGuard(run, program) }
+      : { problem: `There is no bridge guard: ${without}, and ${program} says "${refusal}". ${HELP}` };
   }
-  const said = nft.isMissing ? "nft is not installed" : `nft says "${nft.stderr.trim().split("\n")[0] ?? ""}"`;
-  return { problem: `There is no bridge guard: ${said}${programs.length === 0 ? "" : ", and there is no ebtables of this kind"}. ${HELP}` };
+  return {
+    problem: `There is no bridge guard: ${without}${programs.length === 0 ? "" : ", and there is no ebtables of this kind"}. ${HELP}`,
+  };
+}
+
+/** A program of ebtables-legacy is often there without its part of the kernel. Undefined also where this process may not find out. */
+async function ebtablesRefusal(run: RunCommand, program: string, backend: BackendName): Promise<string | undefined> {
+  if (backend !== "iptables-legacy") return undefined;
+  const listed = await run(program, ["-t", "nat", "-L"]);
+  return listed.exitCode === 0 || isDenied(listed) ? undefined : firstLineOf(listed.stderr);
+}
+
+function firstLineOf(text: string): string {
+  return text.trim().split("\n")[0] ?? "";
 }
 
 const HELP = 'Install the package "nftables" (0.9.4 or later, on a kernel with bridge support in nftables).';

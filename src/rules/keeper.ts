@@ -22,6 +22,8 @@ export interface KeeperRooms {
   release(): Promise<void>;
   /** Makes the rules follow the default route; not `isDue`: where that was long ago. It never rejects. */
   followUplinks(isDue: boolean): Promise<void>;
+  /** After how long it looks though nothing has changed: no watch is perfect. `tookMs` is what the last look took. */
+  idleLookMs(tookMs: number): number;
   readonly watch: WatchRules;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -41,7 +43,7 @@ export interface Keeper {
   learnWording(): Promise<void>;
 }
 
-/** A look although nothing has changed: no watch is perfect. */
+/** The shortest, which is also how often the default route is looked at. */
 export const IDLE_LOOK_MS = 30_000;
 /** After a tool has failed: somebody may have changed the rules between its look and its change. */
 const TRY_AGAIN_MS = 200;
@@ -55,6 +57,7 @@ export function createKeeper(rooms: KeeperRooms): Keeper {
   /** How this tool's version lists what we load, where that is not how we say it; undefined until the first look. */
   let wording: readonly RuleDifference[] | undefined;
   let isWordingTold = false;
+  let tookMs = 0;
 
   async function lookPastWording(): Promise<readonly RuleDifference[]> {
     const isFirst = wording === undefined;
@@ -82,7 +85,9 @@ export function createKeeper(rooms: KeeperRooms): Keeper {
 
   /** One look and what follows from it; gives the time of the next look, undefined once the rules are released. */
   async function step(): Promise<number | undefined> {
+    const begunAt = clock.now();
     const [isReleaseAsked, differences] = await Promise.all([rooms.isReleaseAsked(), lookPastWording()]);
+    tookMs = Math.max(0, clock.now() - begunAt);
     if (isReleaseAsked) {
       await rooms.release();
       emit({ kind: "rules-released", backend });
@@ -106,7 +111,7 @@ export function createKeeper(rooms: KeeperRooms): Keeper {
   }
 
   return {
-    run: (signal) => stepThrough(stepOrTell, rooms, signal),
+    run: (signal) => stepThrough({ ...rooms, step: stepOrTell, idleMs: () => rooms.idleLookMs(tookMs) }, signal),
     async learnWording() {
       wording = undefined;
       await lookPastWording().catch(() => {});
@@ -114,19 +119,25 @@ export function createKeeper(rooms: KeeperRooms): Keeper {
   };
 }
 
+interface Steps extends Pick<KeeperRooms, "inTurn" | "watch" | "clock"> {
+  readonly step: () => Promise<number | undefined>;
+  /** For how long nothing may happen without a step. */
+  readonly idleMs: () => number;
+}
+
 /** Steps whenever something may have changed, and when the step before said, until `signal` aborts or a step says that it was the last. */
-async function stepThrough(step: () => Promise<number | undefined>, rooms: KeeperRooms, signal: AbortSignal): Promise<void> {
+async function stepThrough({ step, watch, inTurn, clock, idleMs }: Steps, signal: AbortSignal): Promise<void> {
   const released = new AbortController();
   const ending = AbortSignal.any([signal, released.signal]);
   let bell = new AbortController();
   const ring = () => bell.abort();
   ending.addEventListener("abort", ring, { once: true });
-  const watching = rooms.watch(ring, ending);
+  const watching = watch(ring, ending);
   while (!ending.aborted) {
     bell = new AbortController();
-    const lookAgainAt = await rooms.inTurn(step);
+    const lookAgainAt = await inTurn(step);
     if (lookAgainAt === undefined) released.abort();
-    else if (!ending.aborted) await sleep(rooms.clock, Math.min(lookAgainAt - rooms.clock.now(), IDLE_LOOK_MS), bell.signal);
+    else if (!ending.aborted) await sleep(clock, Math.min(lookAgainAt - clock.now(), idleMs()), bell.signal);
   }
   await watching;
 }

@@ -5,6 +5,7 @@ import { endOldFlows } from "./conntrack.ts";
 import type { PresentBackend } from "./every-backend.ts";
 import { createFailureTeller } from "./failure-teller.ts";
 import { createKeeper, IDLE_LOOK_MS, type Keeper } from "./keeper.ts";
+import { askedWhenTold } from "./release-mark.ts";
 import { ruleChanges } from "./rule-changes.ts";
 import type { HostNetworkCapture, RuleSet } from "./rule-set.ts";
 import { createTurns, type InTurn } from "./turns.ts";
@@ -89,13 +90,13 @@ export class KeptRules {
         // What was opened while the way was open must not go on.
         await endOldFlows(run);
       },
-      isReleaseAsked: backend.mark.stands,
       release: async () => {
         await backend.mark.takeOut();
         this.letGo();
       },
       followUplinks: this.#uplinkFollower(clock, emit),
-      watch: ruleChanges(backend, follow, clock),
+      idleLookMs: () => IDLE_LOOK_MS,
+      ...askedWhenTold(backend.mark, ruleChanges(backend, follow, clock)),
       clock,
       emit,
     });

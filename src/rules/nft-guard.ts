@@ -1,3 +1,4 @@
+import { ipv6Bytes } from "../address.ts";
 import type { RunCommand } from "../run-command.ts";
 import { claimedAddressesOf, endpointsOf, type GuardState, isIpv6 } from "./guard-set.ts";
 import type { GuardTool } from "./guard-tool.ts";
@@ -131,8 +132,8 @@ function elementsOf(state: GuardState): Elements {
     endpoints4: unique(v4.endpoints.map(({ from, address }) => `${from} . ${address}`)),
     addresses6: unique(v6.addresses),
     endpoints6: unique(v6.endpoints.map(({ from, address }) => `${from} . ${address}`)),
-    targets6: unique(v6.addresses.map(bytesOf)),
-    claims6: unique(v6.endpoints.map(({ from, address }) => `${from} . ${bytesOf(address)}`)),
+    targets6: unique(v6.addresses.map(numberOf)),
+    claims6: unique(v6.endpoints.map(({ from, address }) => `${from} . ${numberOf(address)}`)),
     bridges: unique(bridges.map(quoted)),
   };
 }
@@ -142,12 +143,8 @@ function unique(texts: readonly string[]): readonly string[] {
 }
 
 /** The 16 bytes of an IPv6 address as one number, as nft prints it. */
-function bytesOf(address: string): string {
-  const [head = "", tail] = address.split("::");
-  const groups = (part: string) => part.split(":").filter((group) => group !== "");
-  const [before, after] = [groups(head), groups(tail ?? "")];
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => "0");
-  return `0x${BigInt(`0x${[...before, ...zeros, ...after].map((group) => group.padStart(4, "0")).join("")}`).toString(16)}`;
+function numberOf(address: string): string {
+  return `0x${BigInt(`0x${ipv6Bytes(address).toString("hex")}`).toString(16)}`;
 }
 
 /** nftables: a table of the bridge family, which may stand beside iptables of either kind. */

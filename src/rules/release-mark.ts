@@ -2,6 +2,7 @@ import { type Clock, hasPassed, sleep } from "../clock.ts";
 import type { RunCommand } from "../run-command.ts";
 import type { BackendName } from "./backend.ts";
 import { parseDump } from "./iptables-dump.ts";
+import type { WatchRules } from "./rule-changes.ts";
 import { runTool } from "./tool.ts";
 
 /**
@@ -56,6 +57,32 @@ function iptablesMark(run: RunCommand, program: string): ReleaseMark {
         if (await stands()) throw error;
       });
     },
+  };
+}
+
+/** The mark's question for a gateway that hears `watch`: nobody puts it unheard, so while nothing is told there is nothing to ask for. */
+export function askedWhenTold(
+  mark: Pick<ReleaseMark, "stands">,
+  watch: WatchRules,
+): { readonly isReleaseAsked: () => Promise<boolean>; readonly watch: WatchRules } {
+  let isTold = true;
+  return {
+    async isReleaseAsked() {
+      if (!isTold) return false;
+      isTold = false;
+      let isSettled = false;
+      try {
+        isSettled = !(await mark.stands());
+        return !isSettled;
+      } finally {
+        isTold ||= !isSettled;
+      }
+    },
+    watch: (onChange, signal) =>
+      watch(() => {
+        isTold = true;
+        onChange();
+      }, signal),
   };
 }
 

@@ -17,10 +17,13 @@ interface Teller {
   readonly concerns: RegExp;
 }
 
-/** A line of `nft monitor` that may be about a chain of ours, or about one that calls ours; the mark of a release is named like ours. */
+/**
+ * A line of `nft monitor` that may be about a chain of ours, or about one that calls ours; the mark of a release is named like ours. And the
+ * one by which it says that it has missed some.
+ */
 const CONCERNS: Readonly<Record<Exclude<BackendName, "iptables-legacy">, RegExp>> = {
-  nftables: / inet imdsgate(-closed|-released)?\b/,
-  "iptables-nft": /^\S+ (table ip6? (nat|mangle|filter)$|.*\b(IMDSGATE\S+|PREROUTING|FORWARD|INPUT|OUTPUT|POSTROUTING)\b)/,
+  nftables: /^# ERROR| inet imdsgate(-closed|-released)?\b/,
+  "iptables-nft": /^# ERROR|^\S+ (table ip6? (nat|mangle|filter)$|.*\b(IMDSGATE\S+|PREROUTING|FORWARD|INPUT|OUTPUT|POSTROUTING)\b)/,
 };
 
 /**

@@ -22,6 +22,8 @@ export interface Rules {
   readonly program: string;
   /** Why this backend, in one sentence. */
   readonly reason: string;
+  /** As `RulesProbe.maySeeRules`. */
+  readonly maySeeRules: boolean;
   /**
    * Puts the closed part or all in, replacing what stands, takes out what another backend of ours left, and ends
    * connections that are older. Throws RULES_TOOL_MISSING, RULES_NOT_PERMITTED or RULES_FAILED.
@@ -72,6 +74,7 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
     backend: name,
     program,
     reason,
+    maySeeRules: probe.maySeeRules,
     apply: (parts, gatewayPort) =>
       kept.inTurn(async () => {
         await kept.apply(parts, gatewayPort);

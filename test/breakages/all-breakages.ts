@@ -5,6 +5,7 @@ import { BUDGET_BREAKAGES } from "./budget-breakages.ts";
 import { DEV_BREAKAGES } from "./dev-breakages.ts";
 import { DOOR_BREAKAGES } from "./door-breakages.ts";
 import { GUARD_BREAKAGES } from "./guard-breakages.ts";
+import { HANDOVER_BREAKAGES } from "./handover-breakages.ts";
 import { HOST_NETWORK_BREAKAGES } from "./host-network-breakages.ts";
 import { IDENTITY_BREAKAGES } from "./identity-breakages.ts";
 import { OTHER_BREAKAGES } from "./other-breakages.ts";
@@ -26,4 +27,5 @@ export const BREAKAGES: readonly Breakage[] = [
   ...GUARD_BREAKAGES,
   ...DOOR_BREAKAGES,
   ...DEV_BREAKAGES,
+  ...HANDOVER_BREAKAGES,
 ];

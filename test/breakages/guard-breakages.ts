@@ -45,6 +45,13 @@ export const GUARD_BREAKAGES: readonly Breakage[] = [
   },
   {
     ...NFT,
+    name: "guard: a neighbour claims the address that another container is getting",
+    search: "ip6 saddr :: @th,64,128 @targets6 iifname . ether saddr . @th,64,128 != @claims6 counter drop",
+    replace: "ip6 saddr :: @th,64,128 @targets6 iifname . ether saddr . @th,64,128 != @claims6 counter accept",
+    titled: "guard of nft.*a container that is getting its address",
+  },
+  {
+    ...NFT,
     name: "guard: a container advertises itself as the way out",
     search: "{ nd-router-advert, nd-redirect } iifname @veths counter drop",
     replace: "{ nd-router-advert, nd-redirect } iifname @veths counter accept",

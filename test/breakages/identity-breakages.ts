@@ -2,6 +2,7 @@ import type { Breakage } from "./breakage.ts";
 
 const FRESHNESS = { file: "src/identity/freshness.ts", tests: ["test/identity/freshness.test.ts", "test/identity/address-reuse.test.ts"] };
 const JUDGE = { file: "src/identity/judge.ts" };
+const UNHEARD = { tests: ["test/identity/unheard-joiner.test.ts"] };
 const PORTS = { file: "src/rules/guarded-ports.ts", tests: ["test/rules/guarded-ports.test.ts"] };
 const HELD = { file: "src/rules/bridge-guard.ts", tests: ["test/rules/bridge-guard.test.ts"] };
 
@@ -58,7 +59,7 @@ export const IDENTITY_BREAKAGES: readonly Breakage[] = [
     ...JUDGE,
     name: "who joined a namespace speaks with its owner's role",
     rule: "README, security model 2",
-    search: "live.push(workload, ...sharersUnlike(claimant, source));",
+    search: "live.push(workload, ...sharers.live);",
     replace: "live.push(workload);",
     tests: ["test/identity/shared-namespace.test.ts"],
     titled: "something else of its own shares",
@@ -67,10 +68,73 @@ export const IDENTITY_BREAKAGES: readonly Breakage[] = [
     name: "who is about to join a namespace speaks with its owner's role",
     rule: "README, security model 2",
     file: "src/identity/attest.ts",
-    search: "if (found.joiners.length === 0) return found;",
-    replace: "if (found.joiners.length >= 0) return found;",
+    search: "if (placed.joiners.length === 0) return placed;",
+    replace: "if (placed.joiners.length >= 0) return placed;",
     tests: ["test/identity/shared-namespace.test.ts"],
     titled: "asked about before any event",
+  },
+  {
+    ...UNHEARD,
+    name: "who joined a namespace and is told of by no event speaks with its owner's role",
+    rule: "README, security model 2",
+    file: "src/identity/attest.ts",
+    search: "found.live.length > 0 ? newcomers() : []",
+    replace: "found.live.length > 0 ? [] : newcomers()",
+    titled: "has not the role of the one",
+  },
+  {
+    ...UNHEARD,
+    name: "the same, where the owner is learned at that very connection",
+    rule: "README, security model 2",
+    file: "src/identity/attest.ts",
+    search: "if (isSettled(found)) return verdictWithAll(found, inquiry);",
+    replace: "if (isSettled(found)) return verdictOn(inquiry.address, found);",
+    titled: "where the owner is learned at that connection",
+  },
+  {
+    ...UNHEARD,
+    name: "the same, where the owner's address is learned then",
+    rule: "README, security model 2",
+    file: "src/identity/attest.ts",
+    search: "? verdictWithAll(found, inquiry) : SILENT",
+    replace: "? verdictOn(inquiry.address, found) : SILENT",
+    titled: "where the owner's address is learned at that connection",
+  },
+  {
+    ...UNHEARD,
+    name: "the same, where the kernel does not tell its processes",
+    rule: "README, security model 2",
+    file: "src/identity/newcomers.ts",
+    search: "if (processes === undefined) return true;",
+    replace: "if (processes === undefined) return false;",
+    titled: "has it not where its processes cannot be told",
+  },
+  {
+    ...UNHEARD,
+    ...JUDGE,
+    name: "the same, at a second start of the joiner",
+    rule: "README, security model 2",
+    search: '...those("dead").map(({ id }) => id)',
+    replace: "",
+    titled: "has it not at a second start",
+  },
+  {
+    name: "a container that came while another went is overlooked",
+    rule: "README, security model 2",
+    file: "src/identity/container-cgroups.ts",
+    search: " && !isChanged",
+    replace: "",
+    tests: ["test/identity/container-cgroups.test.ts"],
+    titled: "read anew where one went while another came",
+  },
+  {
+    name: "a process that may have another's number is believed at the first word",
+    rule: "README, security model 1",
+    file: "src/identity/learn.ts",
+    search: "Number(startTime) + NOTICED_TICKS <= Number(ownStart)",
+    replace: 'startTime !== ""',
+    tests: ["test/identity/learn.test.ts"],
+    titled: "twice where its process",
   },
   {
     ...JUDGE,

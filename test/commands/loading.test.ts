@@ -39,9 +39,12 @@ test.for([
   expect(seen).toEqual(packages);
 });
 
-test.for([{ missing: "execa" }, { missing: "./commands/rules.ts" }])("a missing $missing is told as what it is", ({ missing }) => {
+test.for([
+  { missing: "yaml", words: ["run", ...HARMLESS, "--config", join(ROOT, "package.json")] },
+  { missing: "./commands/rules.ts", words: ["rules", "show"] },
+])("a missing $missing is told as what it is", ({ missing, words }) => {
   const fail = `if (specifier === ${JSON.stringify(missing)}) throw Object.assign(new Error("Cannot find " + specifier), { code: "ERR_MODULE_NOT_FOUND" });`;
-  const { stderr, exitCode } = runHooked(["rules", "show"], fail);
+  const { stderr, exitCode } = runHooked(words, fail);
   expect(exitCode).toBe(1);
   expect(stderr).toBe(`imdsgate: this installation is not whole: Cannot find ${missing}\n  try  npm ci\n`);
 });

@@ -1,4 +1,5 @@
 import { onTestFinished } from "vitest";
+import type { HandedLease } from "../../src/credentials/handed-lease.ts";
 import { Leases } from "../../src/credentials/leases.ts";
 import { createMint } from "../../src/credentials/mint.ts";
 import { createStsBudget } from "../../src/credentials/sts-budget.ts";
@@ -8,8 +9,16 @@ import { BASE, grantOf, MINUTE, type ScriptedSts, scriptedSts } from "./scripted
 
 export const HOUR = 60 * MINUTE;
 
+interface Start {
+  readonly jitter?: number;
+  readonly isRunning?: boolean;
+  readonly isRegionKnown?: boolean;
+  /** From an earlier gateway. */
+  readonly handed?: readonly HandedLease[];
+}
+
 /** Leases on a scripted STS. Randomness is `jitter`, so that every wait is that part of its longest. The Region is told by `tellRegion` if not known. */
-export function startLeases({ jitter = 0.5, isRunning = true, isRegionKnown = true } = {}) {
+export function startLeases({ jitter = 0.5, isRunning = true, isRegionKnown = true, handed }: Start = {}) {
   const clock = handMovedClock();
   const sts = scriptedSts(clock);
   const events: ImdsgateEvent[] = [];
@@ -20,7 +29,7 @@ export function startLeases({ jitter = 0.5, isRunning = true, isRegionKnown = tr
   const tellRegion = () => {
     region = "eu-central-1";
   };
-  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random: () => jitter, emit });
+  const leases = new Leases({ mint, budget: createStsBudget(clock), clock, random: () => jitter, emit, handed });
   const stopping = new AbortController();
   const run = isRunning ? leases.run(stopping.signal) : Promise.resolve();
   const stop = async () => {

@@ -21,7 +21,7 @@ function chronicleWith(role: string | undefined, ...ordeals: Span[]): Chronicle 
 
 /** What is said of one answer, given 2 s after the container's birth. */
 function verdictOn(answer: Partial<Answer>, chronicle: Chronicle) {
-  const whole: Answer = { kind: "list", sentAt: 2_000, doneAt: 2_010, source: "-", outcome: "200", value: "", ...answer };
+  const whole: Answer = { kind: "list", openedAt: 2_000, sentAt: 2_000, doneAt: 2_010, source: "-", outcome: "200", value: "", ...answer };
   const log: AnswerLog = { key: "c1", isExec: false, bornAt: 0, answers: [whole], tenures: [] };
   const { wrong, hostCredentials, unexcused, old } = judge([log], chronicle, (key) => OWNERS.get(key));
   return { wrong: wrong.length, hostCredentials: hostCredentials.length, unexcused: unexcused.length, served: old.served };
@@ -50,6 +50,19 @@ describe("the judge of churn", () => {
       seen: { wrong: 1, hostCredentials: 1 },
     },
     { title: "finds the host's role", role: "role-1", answer: { value: SIM_INSTANCE_ROLE.name }, seen: { wrong: 1, hostCredentials: 1 } },
+    { title: "finds another's role beside the own one", role: "role-1", answer: { value: "role-1 role-2" }, seen: { wrong: 1 } },
+    {
+      title: "finds the host's role beside the own one",
+      role: "role-1",
+      answer: { value: `role-1 ${SIM_INSTANCE_ROLE.name}` },
+      seen: { wrong: 1, hostCredentials: 1 },
+    },
+    {
+      title: "finds an answer to what was behind the request",
+      role: "role-1",
+      answer: { outcome: "more than one answer" },
+      seen: { unexcused: 1, served: 0 },
+    },
     { title: "finds a refusal without a reason", role: "role-1", answer: { outcome: "404" }, seen: { unexcused: 1, served: 0 } },
   ])("$title", ({ role, answer, seen }) => {
     expect(verdictOn(answer, chronicleWith(role))).toEqual({ ...NOTHING, ...seen });
@@ -60,5 +73,12 @@ describe("the judge of churn", () => {
     const over: Span = { ordeal: "docker-hung", from: 1_000, to: 1_999 };
     const refusals = (span: Span, outcome: string) => verdictOn({ outcome }, chronicleWith("role-1", span)).unexcused;
     expect([refusals(hung, "404"), refusals(over, "404"), refusals(hung, "ConnectionRefusedError")]).toEqual([0, 1, 1]);
+  });
+
+  test("takes as a reason what went on while the connection was open and nothing was asked over it yet", () => {
+    const gone: Span = { ordeal: "gateway-down", from: 1_000, to: 1_500 };
+    const refusals = (openedAt: number) =>
+      verdictOn({ openedAt, outcome: "ConnectionResetError" }, chronicleWith("role-1", gone)).unexcused;
+    expect([refusals(1_500), refusals(1_501)]).toEqual([0, 1]);
   });
 });

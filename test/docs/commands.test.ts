@@ -10,7 +10,11 @@ const PAGES = allPages().filter(({ path }) => path !== "CHANGELOG.md");
 const SPANS = PAGES.flatMap(codeSpansOf);
 const CODE = [...SPANS, ...PAGES.flatMap(codeLinesOf)];
 /** Flags of other programs that the pages name by themselves. */
-const FOREIGN_FLAGS = ["--cap-drop", "--noflush", "--network", "--pid", "--name", "--strict"];
+const FOREIGN_FLAGS = [
+  ...["--cap-drop", "--cgroup-parent", "--network", "--pid", "--name", "--restart"],
+  ...["--noflush", "--experimental-sea-config"],
+  ...["--strict", "--requests", "--credentials", "--identity", "--quick"],
+];
 /** Commands that the help does not list: they are for trials. */
 const UNLISTED = ["sim"];
 

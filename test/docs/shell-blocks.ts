@@ -43,6 +43,12 @@ export const SHELL_BLOCKS: readonly ShownBlock[] = [
   },
   {
     page: "docs/install.md",
+    commands: ["sudo ./scripts/fresh-debian"],
+    needs: "people",
+    by: { file: "scripts/lib/test-demos.ts", says: "scripts/demo" },
+  },
+  {
+    page: "docs/install.md",
     commands: ["npm run build:npm", "npm pack ./dist/npm", "sudo npm install --global ./imdsgate-0.1.0.tgz"],
     needs: "test",
     by: { file: "test/packages/npm.test.ts", says: '"scripts/build.ts"), "npm"' },
@@ -85,6 +91,12 @@ export const SHELL_BLOCKS: readonly ShownBlock[] = [
     ],
     needs: "test",
     by: { file: "test/packages/debian-stage.ts", says: "systemctl enable --now imdsgate-rules imdsgate" },
+  },
+  {
+    page: "docs/install.md",
+    commands: ["sudo ./scripts/vm"],
+    needs: "people",
+    by: { file: "test/packages/restarts.test.ts", says: "dpkg -i /tmp/newer.deb" },
   },
   {
     page: "docs/install.md",
@@ -190,6 +202,12 @@ export const SHELL_BLOCKS: readonly ShownBlock[] = [
     commands: ["sudo nsenter --net=/proc/PID/ns/net imdsgate selftest --host-role HOST-ROLE --own-role WEB-ROLE"],
     needs: "Docker",
     by: { file: "test/selftest/command.test.ts", says: "selftest" },
+  },
+  {
+    page: "docs/reliability.md",
+    commands: ["npm run churn -- --minutes 31 --containers 1300 --pause 12"],
+    needs: "people",
+    by: { file: "test/docker/churn.test.ts", says: "runChurn(" },
   },
   {
     page: "docs/security-testing.md",

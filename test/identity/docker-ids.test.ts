@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readContainerIds, readJoinerIds } from "../../src/identity/docker-ids.ts";
+import { readContainerIds, readJoinerIds, readNamespaceOwners } from "../../src/identity/docker-ids.ts";
 
 const ID = "c0ffee".padEnd(64, "0");
 const OTHER = "beef".padEnd(64, "0");
@@ -83,6 +83,12 @@ describe("the ids of a list", () => {
       { Id: "web", HostConfig: { NetworkMode: mode } },
     ];
     expect(await readJoinerIds(cut(JSON.stringify(items), 7))).toEqual([ID, OTHER]);
+    expect(await readNamespaceOwners(cut(JSON.stringify(items), 7))).toEqual(
+      new Map([
+        [ID, OTHER],
+        [OTHER, OTHER],
+      ]),
+    );
   });
 
   test("of a list without end are given up", async () => {

@@ -30,6 +30,16 @@ describe("questions", () => {
     expect(requests).toEqual(Object.keys(answers).map((target) => `GET ${target} HTTP/1.1`));
   });
 
+  test("about whom a container joins are answered by a list, for which a start is not waited for", async () => {
+    const items = [{ Id: ID, HostConfig: { NetworkMode: `container:${OTHER}` } }];
+    const { runtime, requests } = await scriptedDocker((socket) => socket.end(reply(200, JSON.stringify(items))));
+    expect([await runtime.namespaceOwner(ID, never), await runtime.namespaceOwner(OTHER, never)]).toEqual([OTHER, undefined]);
+    expect(requests.map((line) => decodeURIComponent(line))).toEqual([
+      `GET /containers/json?all=1&filters={"id":["${ID}"]} HTTP/1.1`,
+      `GET /containers/json?all=1&filters={"id":["${OTHER}"]} HTTP/1.1`,
+    ]);
+  });
+
   test("about what is not there are answered with nothing; an image that is not there is a failure", async () => {
     const { runtime, path } = await scriptedDocker((socket) => socket.end(reply(404, '{"message":"no such thing"}')));
     expect([await runtime.inspectContainer(ID, never), await runtime.inspectNetwork("n", never)]).toEqual([undefined, undefined]);

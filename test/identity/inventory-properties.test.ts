@@ -7,7 +7,7 @@ import {
   type Inventory,
   idsToInspect,
   type Sighting,
-  withSighting,
+  withSightings,
 } from "../../src/identity/inventory.ts";
 import type { ProcessTable } from "../../src/identity/process-table.ts";
 import { type Random, randomFor } from "../fuzz/random.ts";
@@ -57,7 +57,7 @@ function worldOf(seed: number, number: number): World {
 }
 
 function processTableOf({ living }: World): ProcessTable {
-  const processOf = (pid: number) => [...living.values()].find((one) => one.pid === pid);
+  const processOf = (pid: number | "self") => [...living.values()].find((one) => one.pid === pid);
   return {
     startTime: (pid) => processOf(pid)?.startTime,
     ownedAddresses: (pid) => processOf(pid) && new Set(processOf(pid)?.addresses.values()),
@@ -156,7 +156,7 @@ function arrive(world: World, inventory: Inventory): Inventory {
     const [sighting] = underWay.splice(random.below(underWay.length), 1);
     if (sighting === undefined || random.chance(20)) continue;
     if (random.chance(20)) underWay.push(sighting);
-    after = withSighting(after, sighting);
+    after = withSightings(after, [sighting]);
   }
   return after;
 }
@@ -164,10 +164,13 @@ function arrive(world: World, inventory: Inventory): Inventory {
 /** Everything is asked for anew, and nothing happens meanwhile. */
 function relisted(world: World, inventory: Inventory): Inventory {
   const networks = [...world.networks].map((id) => ({ id, subnets: [SUBNETS[id]] }));
-  const listed = withSighting(inventory, { kind: "networks", networks });
-  const inspected = [...world.networks].map((id) => networkSighting(world, id)).reduce(withSighting, listed);
-  const ids = idsToInspect(inspected, [...world.living.keys()]);
-  return ids.map((id) => containerSighting(world, id)).reduce(withSighting, inspected);
+  const asked = [...world.networks].map((id) => networkSighting(world, id));
+  const listed = withSightings(inventory, [{ kind: "networks", networks }, ...asked]);
+  const ids = idsToInspect(listed, [...world.living.keys()]);
+  return withSightings(
+    listed,
+    ids.map((id) => containerSighting(world, id)),
+  );
 }
 
 function ownersOf({ living }: World, address: string): readonly string[] {

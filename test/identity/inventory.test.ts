@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Claimant, Inventory, Sighting } from "../../src/identity/inventory.ts";
-import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSighting } from "../../src/identity/inventory.ts";
+import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSightings } from "../../src/identity/inventory.ts";
 
 function claimant(id: string, addresses: readonly string[], startTime = "1"): Claimant {
   return {
@@ -18,6 +18,7 @@ function network(id: string, endpoints: Readonly<Record<string, readonly string[
   return { kind: "network", network: { id, subnets: ["10.0.0.0/24"], endpoints: new Map(Object.entries(endpoints)), macs: new Map() } };
 }
 
+const withSighting = (inventory: Inventory, sighting: Sighting) => withSightings(inventory, [sighting]);
 const inventoryOf = (...sightings: readonly Sighting[]) => sightings.reduce(withSighting, EMPTY_INVENTORY);
 
 describe("who is said to have an address", () => {

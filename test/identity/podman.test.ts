@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { parseContainer, parseEvent } from "../../src/identity/docker-answers.ts";
 import { podmanRuntime } from "../../src/identity/podman.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
+import { never, reply, scriptedDocker } from "./scripted-docker.ts";
 
 const ID = "65c3305ba12164c09ee6b28d307d00acd2a6a33072d9ea000bacb9ef19d49cc7";
 
@@ -41,4 +42,12 @@ test("its container on the host's network is on no network", () => {
     HostConfig: { NetworkMode: "host" },
   };
   expect(parseContainer(ID, answer)).toMatchObject({ name: "web", pid: 42, networks: [], networkMode: "host" });
+});
+
+test("whom its container joins is asked by an inspection, since its list says that all have the host's network", async () => {
+  const answer = { Id: ID, HostConfig: { NetworkMode: "container:owner" } };
+  const { path, requests } = await scriptedDocker((socket) => socket.end(reply(200, JSON.stringify(answer))));
+  const podman = podmanRuntime({ kind: "unix", path }, handMovedClock());
+  expect(await podman.namespaceOwner(ID, never)).toBe("owner");
+  expect(requests).toEqual([`GET /containers/${ID}/json HTTP/1.1`]);
 });

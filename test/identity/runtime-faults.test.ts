@@ -145,3 +145,19 @@ describe("a kernel that cannot be asked about processes", () => {
     expect(await who("172.17.0.2")).toBe("doubled");
   });
 });
+
+test("a container that starts while the list waits for another one is told of at once", async () => {
+  const fake = createFakeRuntime();
+  const slow = fake.run({ name: "slow" });
+  fake.hang("inspectContainer", slow);
+  const { run, identity } = identityOn(fake);
+  const told: string[] = [];
+  identity.onWorkload(({ name }) => void told.push(name));
+  await run();
+  fake.run({ name: "web" });
+  await flush();
+  expect(told).toEqual(["web"]);
+  fake.release("inspectContainer", slow);
+  await flush();
+  expect(told).toEqual(["web", "slow"]);
+});

@@ -222,3 +222,22 @@ export async function startAgain({ host, set }: GuardNetwork): Promise<Restarted
   const owned = made.move();
   return { container, old: withPort("vold"), new: withPort("vnew"), [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
+
+/** What becomes of the victim's IPv6 address when the attacker claims it before the victim knows that it is free. */
+export async function whatBecomesOfClaimed({ victim, attack, heal }: GuardNetwork): Promise<"kept" | "given up"> {
+  const set = (accept: number, waitMs: number) =>
+    victim.sh("sysctl", ["-qw", `net.ipv6.conf.eth0.accept_dad=${accept}`, `net.ipv6.neigh.eth0.retrans_time_ms=${waitMs}`]);
+  const getAgain = (how: string) => batch(victim, [`addr del ${VICTIM.v6}/64 dev eth0`, `addr add ${VICTIM.v6}/64 dev eth0 ${how}`]);
+  // It waits a minute for whoever has the address already, so the claim comes meanwhile.
+  await set(1, 60_000);
+  await getAgain("");
+  try {
+    await attack("claim", 20);
+    const said = await victim.sh("ip", ["-6", "addr", "show", "dev", "eth0", "to", VICTIM.v6]);
+    return said.includes("dadfailed") ? "given up" : "kept";
+  } finally {
+    await set(0, 1_000);
+    await getAgain("nodad");
+    await heal();
+  }
+}

@@ -3,7 +3,7 @@ import { ebtablesGuard, type Guard, nftGuard } from "../../src/rules/guard.ts";
 import type { GuardSet } from "../../src/rules/guard-set.ts";
 import type { RunCommand } from "../../src/run-command.ts";
 import { dumpRules } from "./dump.ts";
-import { type AttackOutcome, type GuardNetwork, startAgain, startGuardNetwork } from "./guard-network.ts";
+import { type AttackOutcome, type GuardNetwork, startAgain, startGuardNetwork, whatBecomesOfClaimed } from "./guard-network.ts";
 import { IMDS4, IMDS6 } from "./network.ts";
 
 /** Every way to speak as the victim. `gain` is what it brings: answers and frames of the victim, or requests in its name. */
@@ -72,6 +72,10 @@ describe("without a guard", () => {
     expect(await advertisedRoutes()).toContain("default via fe80::ff:fe00:3 dev eth0");
     await forgetRoutes();
   });
+
+  test("a container that is getting its address gives it up to whoever claims it", async () => {
+    expect(await whatBecomesOfClaimed(network)).toBe("given up");
+  });
 });
 
 describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
@@ -106,6 +110,11 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
   test("no container believes in another's way out", async () => {
     await network.attack("router-advert", 20);
     expect(await advertisedRoutes()).toBe("");
+  });
+
+  // Whom a solicitation is about, ebtables does not see either.
+  test(`a container that is getting its address ${tool === "nft" ? "keeps it, although another" : "gives it up to whoever"} claims it`, async () => {
+    expect(await whatBecomesOfClaimed(network)).toBe(tool === "nft" ? "kept" : "given up");
   });
 
   test("what the inventory does not know passes, and containers talk to each other", async () => {

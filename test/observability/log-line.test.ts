@@ -71,6 +71,46 @@ describe("the line, with nothing in it that the event does not hold,", () => {
       },
     },
     {
+      name: "of a gateway that hands over",
+      event: { kind: "handover", step: "given", leases: 3 },
+      line: {
+        level: "info",
+        isAudit: false,
+        message: "another gateway is to take this one's place; leases given to it: 3",
+        fields: { "event.name": "imdsgate.handover", "imdsgate.step": "given", "imdsgate.leases": 3 },
+      },
+    },
+    {
+      name: "of one that takes over",
+      event: { kind: "handover", step: "taken", leases: 3 },
+      line: {
+        level: "info",
+        isAudit: false,
+        message: "this gateway takes the place of another; leases taken from it: 3",
+        fields: { "event.name": "imdsgate.handover", "imdsgate.step": "taken", "imdsgate.leases": 3 },
+      },
+    },
+    {
+      name: "of one that cannot read what was handed over",
+      event: { kind: "handover", step: "taken", leases: undefined },
+      line: {
+        level: "info",
+        isAudit: false,
+        message: "this gateway takes the place of another, and cannot read what that handed over: it asks STS for leases of its own",
+        fields: { "event.name": "imdsgate.handover", "imdsgate.step": "taken" },
+      },
+    },
+    {
+      name: "of a hand-over that failed",
+      event: { kind: "handover-failed", message: "the next gateway ended before it served" },
+      line: {
+        level: "error",
+        isAudit: false,
+        message: "no other gateway takes this one's place: the next gateway ended before it served",
+        fields: { "event.name": "imdsgate.handover-failed" },
+      },
+    },
+    {
       name: "of rules that are no longer kept",
       event: { kind: "rules-released", backend: "nftables" },
       line: {

@@ -119,7 +119,7 @@ test("notes that come while the kernel is busy go in together", async () => {
   expect(puts).toEqual([["veth7"], ["veth7", "veth9"]]);
 });
 
-test("a kernel that refuses holds nothing, is told once, and is tried again each second", async () => {
+test("a kernel that refuses holds nothing, is told once, and is tried again after 1, 2, 4 … 30 s", async () => {
   const { bridgeGuard, clock, events, kernel, puts } = kept();
   bridgeGuard.note([WEB]);
   await flush();
@@ -130,8 +130,16 @@ test("a kernel that refuses holds nothing, is told once, and is tried again each
   clock.advance(1_000);
   await flush();
   expect([puts.length, events]).toEqual([3, [{ kind: "rules-unkept", backend: "guard (nft)", message: "nft: no" }]]);
+  for (const [index, seconds] of [2, 4, 8, 16, 30, 30].entries()) {
+    clock.advance(seconds * 1_000 - 1);
+    await flush();
+    expect(puts.length).toBe(3 + index);
+    clock.advance(1);
+    await flush();
+    expect(puts.length).toBe(4 + index);
+  }
   kernel.isRefusing = false;
-  clock.advance(1_000);
+  clock.advance(30_000);
   await flush();
   expect(bridgeGuard.heldSince("web", "172.17.0.2")).toBe(clock.now());
 });

@@ -14,7 +14,7 @@ const GONE = "delete table bridge imdsgate";
 function startKeeper(tool: "nft" | "ebtables", ending = new AbortController()) {
   const clock = handMovedClock();
   const events: ImdsgateEvent[] = [];
-  const kernel = { missing: [] as readonly RuleDifference[], isBroken: false, looks: 0 };
+  const kernel = { missing: [] as readonly RuleDifference[], isBroken: false, looks: 0, onLook: () => {} };
   const programs: string[] = [];
   const nothingElse = () => {
     throw new Error("a keeper was not to ask that");
@@ -25,6 +25,7 @@ function startKeeper(tool: "nft" | "ebtables", ending = new AbortController()) {
     run: nothingElse,
     async differences() {
       kernel.looks += 1;
+      kernel.onLook();
       if (kernel.isBroken) throw new Error("nft: no");
       return kernel.missing;
     },
@@ -81,6 +82,25 @@ test.for(["nft", "ebtables"] as const)("what somebody changes in the guard of %s
     expect(events).toHaveLength(repairs - 1);
     await pass(1);
     expect([kernel.missing, events.at(-1)]).toEqual([[], repaired(tool, repairs)]);
+  }
+});
+
+test("a guard that takes long to list is looked at as much more seldom, and each ten minutes at least", async () => {
+  const { clock, kernel, pass } = startKeeper("nft");
+  await flush();
+  for (const { tookMs, pauseMs } of [
+    { tookMs: 10, pauseMs: 30_000 },
+    { tookMs: 100, pauseMs: 300_000 },
+    { tookMs: 1_000, pauseMs: 600_000 },
+  ]) {
+    kernel.onLook = () => clock.advance(tookMs);
+    await pass(600_000);
+    kernel.onLook = () => {};
+    const { looks } = kernel;
+    await pass(pauseMs - 1);
+    expect(kernel.looks).toBe(looks);
+    await pass(1);
+    expect(kernel.looks).toBe(looks + 1);
   }
 });
 

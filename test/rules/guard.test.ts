@@ -92,6 +92,7 @@ describe("the guard of a host", () => {
   const NFT = "nft --check -f -";
   const OLD_NFT: Answer = { exitCode: 1, stderr: "internal:0:0-0: Error: Could not process rule: Not supported\n" };
   const version = (stdout: string): Answer => ({ stdout });
+  const DENIED: Answer = { exitCode: 255, stderr: "Permission denied (you must be root)\n" };
   const EBTABLES_NFT = version("ebtables 1.8.9 (nf_tables)\n");
   const EBTABLES_LEGACY = version("ebtables v2.0.11 (legacy) (December 2011)\n");
 
@@ -109,13 +110,13 @@ describe("the guard of a host", () => {
     {
       name: "iptables-legacy, old nft",
       backend: "iptables-legacy",
-      answers: { [NFT]: OLD_NFT, "ebtables-legacy -V": EBTABLES_LEGACY },
+      answers: { [NFT]: OLD_NFT, "ebtables-legacy -V": EBTABLES_LEGACY, "ebtables-legacy -t nat -L": {} },
       tool: "ebtables",
     },
     {
       name: "iptables-legacy by its plain name",
       backend: "iptables-legacy",
-      answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_LEGACY },
+      answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_LEGACY, "ebtables -t nat -L": DENIED },
       tool: "ebtables",
     },
   ])("is by $tool: $name", async ({ backend, answers, tool }) => {
@@ -134,6 +135,17 @@ describe("the guard of a host", () => {
       backend: "iptables-legacy",
       answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_NFT },
       problem: "There is no bridge guard: nft is not installed, and there is no ebtables of this kind.",
+    },
+    {
+      name: "a kernel without ebtables-legacy",
+      backend: "iptables-legacy",
+      answers: {
+        [NFT]: MISSING,
+        "ebtables -V": EBTABLES_LEGACY,
+        "ebtables -t nat -L": { exitCode: 255, stderr: "The kernel doesn't support the ebtables 'nat' table.\n" },
+      },
+      problem:
+        "There is no bridge guard: nft is not installed, and ebtables says \"The kernel doesn't support the ebtables 'nat' table.\".",
     },
   ])("cannot be had, and why is said: $name", async ({ backend, answers, problem }) => {
     const help = 'Install the package "nftables" (0.9.4 or later, on a kernel with bridge support in nftables).';

@@ -46,6 +46,7 @@ function startKeeper(first: readonly RuleDifference[] = [], lookFails = false) {
       followed.push(isDue ? "due" : "when it is time");
       return Promise.resolve();
     },
+    idleLookMs: (tookMs) => (tookMs > 0 ? 3 * tookMs : 30_000),
     watch(onChange, signal) {
       change = onChange;
       return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
@@ -81,6 +82,7 @@ function startKeeper(first: readonly RuleDifference[] = [], lookFails = false) {
       clock.advance(ms);
       await settle();
     },
+    passDuringLook: clock.advance,
     untilNext: clock.untilNext,
   };
 }
@@ -114,6 +116,19 @@ test("it looks every 30 s although nothing changes", async () => {
   await keeper.settle();
   keeper.now.missing = [DROP];
   await keeper.advance(29_999);
+  expect(keeper.put).toEqual([]);
+  await keeper.advance(1);
+  expect(keeper.put).toEqual(["all"]);
+});
+
+test("after a look that took long it looks as much more seldom as it is told to", async () => {
+  const keeper = startKeeper();
+  await keeper.settle();
+  keeper.now.duringLook = () => keeper.passDuringLook(20_000);
+  await keeper.damage([]);
+  keeper.now.duringLook = () => {};
+  keeper.now.missing = [DROP];
+  await keeper.advance(59_999);
   expect(keeper.put).toEqual([]);
   await keeper.advance(1);
   expect(keeper.put).toEqual(["all"]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { askForRelease, type ReleaseMark, releaseMark } from "../../src/rules/release-mark.ts";
+import { askedWhenTold, askForRelease, type ReleaseMark, releaseMark } from "../../src/rules/release-mark.ts";
 import type { RunCommand } from "../../src/run-command.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { flush } from "../support/identity.ts";
@@ -116,6 +116,42 @@ function ask() {
   const begin = () => askForRelease([one.mark, other.mark], clock, ending.signal);
   return { clock, ending, one: one.kernel, other: other.kernel, pass, begin };
 }
+
+test("a gateway asks for the mark only when something was told, and until it has an answer of no", async () => {
+  const answers: (() => Promise<boolean>)[] = [];
+  const mark = { stands: () => answers.shift()?.() ?? Promise.reject(new Error("asked once too often")) };
+  let tell = () => {};
+  const watch = (onChange: () => void) => {
+    tell = onChange;
+    return Promise.resolve();
+  };
+  let told = 0;
+  const { isReleaseAsked, watch: heard } = askedWhenTold(mark, watch);
+  await heard(() => {
+    told += 1;
+  }, new AbortController().signal);
+  const [no, yes, fails] = [async () => false, async () => true, () => Promise.reject(new Error("nft: no"))];
+
+  answers.push(no);
+  expect([await isReleaseAsked(), await isReleaseAsked(), answers.length]).toEqual([false, false, 0]);
+  tell();
+  answers.push(fails, yes, yes, no);
+  await expect(isReleaseAsked()).rejects.toThrow("nft: no");
+  expect([await isReleaseAsked(), await isReleaseAsked(), await isReleaseAsked(), await isReleaseAsked()]).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+  expect([answers.length, told]).toEqual([0, 1]);
+  // What is told while the question is under way may be newer than the answer.
+  tell();
+  answers.push(async () => {
+    tell();
+    return false;
+  }, no);
+  expect([await isReleaseAsked(), await isReleaseAsked(), answers.length]).toEqual([false, false, 0]);
+});
 
 describe("a gateway that is asked to let go", () => {
   test("of any of the backends answers by taking that mark out, and no other mark stays", async () => {

@@ -44,6 +44,8 @@ test.for<{ backend: BackendName; line: string; counts: boolean }>([
   { backend: "nftables", line: "add table inet imdsgatelike", counts: false },
   { backend: "nftables", line: "delete rule ip nat PREROUTING handle 6", counts: false },
   { backend: "nftables", line: "# new generation 8 by process 24924 (iptables-nft)", counts: false },
+  { backend: "nftables", line: "# ERROR: We lost some netlink events!", counts: true },
+  { backend: "iptables-nft", line: "# ERROR: We lost some netlink events!", counts: true },
   { backend: "iptables-nft", line: "delete rule ip nat PREROUTING handle 6", counts: true },
   { backend: "iptables-nft", line: "insert rule ip6 mangle FORWARD counter packets 0 bytes 0 accept", counts: true },
   { backend: "iptables-nft", line: "delete rule ip nat IMDSGATE-PRE handle 2", counts: true },

@@ -80,6 +80,10 @@ export function createFakeApi({ containers, networks, images, watchers, isAnswer
         networkMode: container.networkMode ?? "bridge",
       };
     },
+    async namespaceOwner(id) {
+      await isAnswered("namespaceOwner", id);
+      return /^container:(.+)$/.exec(containers.get(id)?.networkMode ?? "")?.[1];
+    },
     async listNetworks() {
       await isAnswered("listNetworks", "");
       return [...networks.values()].map(({ id, subnets }) => ({ id, subnets }));

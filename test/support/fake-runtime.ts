@@ -223,7 +223,7 @@ export function createFakeRuntime() {
   });
 
   const processTable: ProcessTable = {
-    startTime: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.startTime),
+    startTime: (pid) => (isUnreadable ? UNREADABLE : processes.get(Number(pid))?.startTime),
     ownedAddresses: (pid) => (isUnreadable ? UNREADABLE : processes.get(pid)?.addresses),
     holdsConnection(pid, connections) {
       if (isUnreadable) return UNREADABLE;

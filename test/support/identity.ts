@@ -1,6 +1,7 @@
 import { onTestFinished } from "vitest";
 import type { ImdsgateEvent } from "../../src/events.ts";
 import { createIdentity, type IdentityParts } from "../../src/identity/attestor.ts";
+import { NO_CGROUPS } from "../../src/identity/container-cgroups.ts";
 import type { Source } from "../../src/identity/source.ts";
 import { UNGUARDED } from "../../src/identity/source-guard.ts";
 import type { Attestation, AttestManner, StaticWorkload } from "../../src/identity/workload.ts";
@@ -24,9 +25,10 @@ export function from(address: string, port = 40_000): Source {
 }
 
 /** What the identity room is given besides: no guard, no cgroups, and every workload has something of its own. */
-export const PLAIN_IDENTITY: Pick<IdentityParts, "guard" | "socketCgroup" | "isAlike"> = {
+export const PLAIN_IDENTITY: Pick<IdentityParts, "guard" | "socketCgroup" | "cgroups" | "isAlike"> = {
   guard: UNGUARDED,
   socketCgroup: async () => undefined,
+  cgroups: NO_CGROUPS,
   isAlike: () => false,
 };
 

@@ -17,6 +17,12 @@ const ALLOWED_REFUSALS: readonly AllowedRefusal[] = [
     because: "no gateway, no metadata: the rules stay and lead to a port where nobody listens",
   },
   {
+    outcomes: ["errno 113"],
+    excuses: ["gateway-down", "docker-hung", "dockerd-down", "inspect-slow", "events-late", "young"],
+    because:
+      "the bridge guard holds an address for who was there before until the gateway has seen it go; a gateway that died, for up to 30 s (docs/security.md)",
+  },
+  {
     outcomes: ["ConnectionResetError", "cut"],
     excuses: ["renaming", "connecting", "disconnecting", "young", "events-late"],
     because:
@@ -26,6 +32,11 @@ const ALLOWED_REFUSALS: readonly AllowedRefusal[] = [
     outcomes: ["404"],
     excuses: ["docker-hung", "dockerd-down"],
     because: "docs/contract.md, X8: who is not known within the second that Docker has is nobody",
+  },
+  {
+    outcomes: ["404"],
+    excuses: ["connecting"],
+    because: "the kernel has the new address before Docker names it, and an address that Docker does not name is nobody's",
   },
   {
     outcomes: ["500"],

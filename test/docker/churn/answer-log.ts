@@ -4,13 +4,15 @@ import { join } from "node:path";
 /** One answer that a container had, or the reason why it had none. Times in milliseconds since the epoch. */
 export interface Answer {
   readonly kind: "list" | "doc";
+  /** Before `sentAt` only where the connection was opened long before anything was asked over it. */
+  readonly openedAt: number;
   readonly sentAt: number;
   readonly doneAt: number;
   /** The sender's own choice of its addresses; `-` for the kernel's. */
   readonly source: string;
   /** The status, or the name of an error. */
   readonly outcome: string;
-  /** With 200 the role or the access key id. */
+  /** With 200 what was listed, or the access key id. */
   readonly value: string;
 }
 
@@ -44,14 +46,15 @@ function readLines(lines: readonly (readonly string[])[]): Pick<AnswerLog, "born
   const answers: Answer[] = [];
   const tenures: Tenure[] = [];
   let held: Tenure[] = [];
-  for (const [kind, first, second, source = "", outcome = "", value = ""] of lines) {
-    const at = Number(first);
+  for (const [kind, first, second = "", done, source = "", outcome = "", value = ""] of lines) {
     if (kind === "list" || kind === "doc") {
-      answers.push({ kind, sentAt: at, doneAt: Number(second), source, outcome, value });
-      for (const tenure of held) tenure.to = at;
+      const sentAt = Number(second);
+      answers.push({ kind, openedAt: Number(first), sentAt, doneAt: Number(done), source, outcome, value });
+      for (const tenure of held) tenure.to = sentAt;
       continue;
     }
-    const addresses = (second ?? "").split(",").filter((address) => address !== "");
+    const at = Number(first);
+    const addresses = second.split(",").filter((address) => address !== "");
     const before = held;
     held = addresses.map((address) => before.find((tenure) => tenure.address === address) ?? { address, from: at, to: at });
     tenures.push(...held.filter((tenure) => !before.includes(tenure)));

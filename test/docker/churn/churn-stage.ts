@@ -37,21 +37,31 @@ const KILL_DOCKERD = `
 dockerd=$(</run/docker.pid) containerd=$(</run/docker/containerd/containerd.pid)
 kill -KILL "$dockerd"
 while kill -0 "$dockerd" "$containerd" 2>/dev/null; do :; done`;
+/** Lines of the log that a container with its role, or without a binding, makes with each question. */
+const ORDINARY = `'"imdsgate\\.vend"|"no-binding"'`;
 const LOOK_EVERY_MS = 50;
 const LIMIT_MS = 60_000;
 
-/** Sets the stage up; the gateway is that of the checkout `tree`. Takes 5 to 10 s; needs root. */
-export async function startChurnStage(tree: string): Promise<ChurnStage> {
+/** What the gateway runs from, and which file gets its log. */
+export interface GatewayPlace {
+  /** The checkout. */
+  readonly tree: string;
+  /** Undefined: one that goes with the stage. */
+  readonly log: string | undefined;
+}
+
+/** Sets the stage up. Takes 5 to 10 s; needs root. */
+export async function startChurnStage(place: GatewayPlace): Promise<ChurnStage> {
   const host = await startDockerHost();
   try {
-    return await furnish(host, tree);
+    return await furnish(host, place);
   } catch (error) {
     await host.stop();
     throw error;
   }
 }
 
-async function furnish(host: DockerHost, tree: string): Promise<ChurnStage> {
+async function furnish(host: DockerHost, place: GatewayPlace): Promise<ChurnStage> {
   const root = rootOf(host);
   const folder = join(root, CHURN_FOLDER);
   mkdirSync(join(folder, "answers"), { recursive: true });
@@ -62,7 +72,7 @@ async function furnish(host: DockerHost, tree: string): Promise<ChurnStage> {
   const docker = dockerApi(dockerSocket);
   for (const [name, subnets] of Object.entries(NETWORKS)) await docker.createNetwork(name, subnets);
   const proxy = await startDockerProxy(join(folder, "docker.sock"), dockerSocket);
-  const start = () => startGateway(host, tree);
+  const start = () => startGateway(host, place);
   let gateway = await start();
   return {
     host,
@@ -99,13 +109,14 @@ function rootOf(host: DockerHost): string {
   throw new Error("nothing starts on the Docker host");
 }
 
-/** The log goes to a file: a long run's would not fit in memory. */
-async function startGateway(host: DockerHost, tree: string): Promise<RunningProgram> {
+/** Its log is left out where it tells of vends, and of what a container without a binding was refused: a long run's would fill the memory. */
+async function startGateway(host: DockerHost, { tree, log = `${CHURN_FOLDER}/gateway.log` }: GatewayPlace): Promise<RunningProgram> {
   const bindings = Array.from({ length: ROLES }, (_, n) => [`label:churn.role=${n}=role-${n}`, `name:named-${n}-*=role-${n}`]).flat();
   const program = host.start("bash", [
     "-c",
-    `exec "$@" 2>>${CHURN_FOLDER}/gateway.log`,
+    `log=$1; shift; exec "$@" 2> >(exec grep --line-buffered --invert-match --extended-regexp ${ORDINARY} &>>"$log")`,
     "-",
+    log,
     process.execPath,
     join(tree, "src/cli.ts"),
     "run",
@@ -115,7 +126,7 @@ async function startGateway(host: DockerHost, tree: string): Promise<RunningProg
   try {
     await program.printed(/^\{"event":"ready".*\}$/m);
   } catch (error) {
-    throw new Error(await host.run("tail", ["--lines=5", `${CHURN_FOLDER}/gateway.log`]), { cause: error });
+    throw new Error(await host.run("tail", ["--lines=5", log]), { cause: error });
   }
   return program;
 }

@@ -41,7 +41,13 @@ function faultsLasting(ms: number): readonly Fault[] {
 }
 
 export const SHORT_FAULTS = faultsLasting(3_000);
-export const LONG_FAULTS = faultsLasting(30_000);
+
+/** The same with longer faults, all of them `rounds` times in a run. */
+export function longFaults(rounds: number): readonly Fault[] {
+  const faults = faultsLasting(30_000);
+  return Array.from({ length: rounds }, (_, round) => faults.map((fault) => ({ ...fault, at: (round + fault.at) / rounds }))).flat();
+}
+
 /** Docker answers, and its events do not come before the run is over. */
 export const NO_EVENTS: readonly Fault[] = [{ at: 0, name: "no events", act: async ({ stage }) => stage.proxy.delayEvents(NEVER_MS) }];
 

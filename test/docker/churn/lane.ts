@@ -9,6 +9,10 @@ export interface LaneParts {
   readonly chronicle: Chronicle;
   readonly random: Random;
   readonly number: number;
+  /** How long a container waits between two rounds of questions. */
+  readonly askerPauseMs: number;
+  /** Resolves when another container may come. */
+  readonly pace: () => Promise<void>;
   /** Whether another act shall be done. */
   readonly goOn: () => boolean;
   /** Resolves at once, unless dockerd is being restarted: then once it answers again. */
@@ -34,6 +38,7 @@ const HEARD_MS = 1_000;
 export async function runLane(parts: LaneParts): Promise<void> {
   const places: Place[] = PLACES.map((network) => ({ network, container: undefined, old: undefined }));
   while (parts.goOn()) {
+    await parts.pace();
     const place = parts.random.pick(places);
     try {
       if (place.container) await actOn(place, place.container, parts);
@@ -129,7 +134,7 @@ async function clear(place: Place, { docker }: LaneParts): Promise<void> {
 }
 
 async function create(place: Place, parts: LaneParts, special: { ipv4?: string | undefined; lifeMs?: number }): Promise<KnownContainer> {
-  const { docker, chronicle, random, number } = parts;
+  const { docker, chronicle, random, number, askerPauseMs } = parts;
   const key = `c${number}x${chronicle.containers.size}`;
   const role = random.chance(12) ? undefined : random.below(ROLES);
   const isNamed = role !== undefined && random.chance(40);
@@ -137,7 +142,10 @@ async function create(place: Place, parts: LaneParts, special: { ipv4?: string |
   const container = {
     name,
     labels: role !== undefined && !isNamed ? { "churn.role": String(role) } : {},
-    environment: special.lifeMs === undefined ? {} : { CHURN_LIFE_MS: String(special.lifeMs) },
+    environment: {
+      CHURN_PAUSE_MS: String(askerPauseMs),
+      ...(special.lifeMs === undefined ? {} : { CHURN_LIFE_MS: String(special.lifeMs) }),
+    },
     command: [...ASKER, `/churn/answers/${key}`, role === undefined ? "" : `role-${role}`],
     network: place.network,
     ipv4: special.ipv4,

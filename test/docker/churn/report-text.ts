@@ -1,21 +1,28 @@
+import { countFrom, quantileOf } from "./durations.ts";
 import type { ChurnReport } from "./run-churn.ts";
 
 const SHOWN = 10;
+const HELD_MS = 100;
+/** How many of a hundred requests of containers older than a second are served. */
+const SERVED_PERCENT = 99;
 
 /** The report as a table, with the first of everything that must not be. */
-export function reportText({ seed, seconds, containers, acts, reuses, firstAnswersMs, verdict }: ChurnReport): string {
+export function reportText({ seed, seconds, containers, acts, reuses, firstAnswers, verdict }: ChurnReport): string {
   const rows: readonly (readonly [string, string | number])[] = [
     ["seed", seed],
     ["wall time", `${seconds} s`],
     ["containers", containers],
     ["answers checked", verdict.answers],
+    ["over a connection opened before", verdict.early],
     ["wrong role", verdict.wrong.length],
     ["host credentials", verdict.hostCredentials.length],
     ["refusals not allowed", verdict.unexcused.length],
     ["addresses reused within 1 s", reuses],
     ["served, older than 1 s", shareText(verdict.old)],
     ["served, and no fault under way", shareText(verdict.calm)],
-    ["first answer p50, p99", `${quantile(firstAnswersMs, 0.5)} ms, ${quantile(firstAnswersMs, 0.99)} ms`],
+    ["first answer p50, p99, most", quantilesText(firstAnswers)],
+    ["served in p50, p99, most", quantilesText(verdict.took)],
+    [`served after ${HELD_MS} ms and more`, countFrom(HELD_MS, verdict.took)],
     ...inOrder(verdict.refusals).map(([kind, count]) => [`refused: ${kind}`, count] as const),
     ...inOrder(acts).map(([act, count]) => [`act: ${act}`, count] as const),
   ];
@@ -25,9 +32,11 @@ export function reportText({ seed, seconds, containers, acts, reuses, firstAnswe
   return `${[...table, ...bad].join("\n")}\n`;
 }
 
-/** Whether nobody had what is another's, and nobody was refused without a reason. */
+/** Whether nobody had what is another's, nobody was refused without a reason, and nearly all were served. */
 export function isGood({ verdict }: ChurnReport): boolean {
-  return verdict.wrong.length + verdict.hostCredentials.length + verdict.unexcused.length === 0 && verdict.answers > 0;
+  const { wrong, hostCredentials, unexcused, old, calm } = verdict;
+  const isServed = [old, calm].every(({ asked, served }) => asked > 0 && served * 100 >= asked * SERVED_PERCENT);
+  return wrong.length + hostCredentials.length + unexcused.length === 0 && isServed;
 }
 
 function inOrder(counts: ReadonlyMap<string, number>): [string, number][] {
@@ -38,6 +47,6 @@ function shareText({ asked, served }: { readonly asked: number; readonly served:
   return `${((100 * served) / Math.max(1, asked)).toFixed(2)} % of ${asked}`;
 }
 
-function quantile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+function quantilesText(durations: ChurnReport["firstAnswers"]): string {
+  return [0.5, 0.99, 1].map((share) => `${quantileOf(durations, share)} ms`).join(", ");
 }

@@ -4,12 +4,15 @@ import type { Chronicle } from "./chronicle.ts";
 import { NETWORKS } from "./churn-stage.ts";
 import type { NetworkEvent } from "./network-events.ts";
 
+/** What a log says of addresses. */
+export type TenureLog = Pick<AnswerLog, "key" | "isExec" | "tenures">;
+
 interface Stay extends Tenure {
   readonly containerId: string;
 }
 
 /** How often Docker gave an address to one container at most `ms` milliseconds after it had taken it from another. */
-export function reusesWithin(ms: number, logs: readonly AnswerLog[], { containers }: Chronicle, events: readonly NetworkEvent[]): number {
+export function reusesWithin(ms: number, logs: readonly TenureLog[], { containers }: Chronicle, events: readonly NetworkEvent[]): number {
   const eventsOf = Map.groupBy(events, ({ containerId, network }) => `${containerId} ${network}`);
   const stays = logs
     .filter(({ isExec }) => !isExec)

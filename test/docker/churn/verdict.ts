@@ -3,10 +3,15 @@ import { type Excuse, excuseFor } from "./allowed-refusals.ts";
 import type { Answer, AnswerLog } from "./answer-log.ts";
 import type { Chronicle, KnownContainer } from "./chronicle.ts";
 import { ACCOUNT } from "./churn-stage.ts";
+import { countMs, type Durations } from "./durations.ts";
 
 /** What a run came to. */
 export interface Verdict {
   answers: number;
+  /** Those over a connection that was opened before. */
+  early: number;
+  /** How long those took that were served. */
+  readonly took: Durations;
   /** Each with what is wrong about it. */
   readonly wrong: string[];
   readonly hostCredentials: string[];
@@ -28,6 +33,8 @@ const OLD_MS = 1_000;
 export function judge(logs: Iterable<AnswerLog>, chronicle: Chronicle, ownerOf: OwnerOf): Verdict {
   const verdict: Verdict = {
     answers: 0,
+    early: 0,
+    took: new Map(),
     wrong: [],
     hostCredentials: [],
     unexcused: [],
@@ -54,28 +61,35 @@ interface Circumstances {
 function judgeAnswer(answer: Answer, at: Circumstances): void {
   const { verdict, container, log, chronicle } = at;
   verdict.answers += 1;
+  if (answer.openedAt < answer.sentAt) verdict.early += 1;
   const isServed = answer.outcome === (container.role === undefined ? "404" : "200");
+  if (isServed) countMs(verdict.took, answer.doneAt - answer.sentAt);
   const isOld = answer.sentAt - log.bornAt > OLD_MS;
   const own = ordealsOf(container.ordeals, answer);
   const everybodys = ordealsOf(chronicle.ordeals, answer);
   if (isOld && own.length === 0 && !everybodys.includes("gateway-down")) countServed(verdict, isServed, everybodys.length === 0);
-  const told = `${container.key} (${container.role ?? "no role"}): ${JSON.stringify(answer)}`;
-  if (answer.outcome === "200") judgeGiven(answer, told, at);
-  else if (!isServed) judgeRefusal(answer.outcome, told, [...own, ...everybodys, ...(isOld ? [] : (["young"] as const))], verdict);
+  if (answer.outcome === "200") judgeGiven(answer, at);
+  else if (!isServed) judgeRefusal(answer, [...own, ...everybodys, ...(isOld ? [] : (["young"] as const))], at);
 }
 
-function judgeGiven(answer: Answer, told: string, at: Circumstances): void {
+function judgeGiven(answer: Answer, at: Circumstances): void {
   const { name, credentials } = SIM_INSTANCE_ROLE;
-  if ([name, credentials.accessKeyId].includes(answer.value)) at.verdict.hostCredentials.push(told);
+  if ([name, credentials.accessKeyId].some((hosts) => answer.value.includes(hosts))) at.verdict.hostCredentials.push(told(answer, at));
   const problem = problemWith(answer, at);
-  if (problem !== undefined) at.verdict.wrong.push(`${told} ${problem}`);
+  if (problem !== undefined) at.verdict.wrong.push(`${told(answer, at)} ${problem}`);
 }
 
-function judgeRefusal(outcome: string, told: string, excuses: readonly Excuse[], { unexcused, refusals }: Verdict): void {
+function judgeRefusal(answer: Answer, excuses: readonly Excuse[], at: Circumstances): void {
+  const { outcome } = answer;
+  const { unexcused, refusals } = at.verdict;
   const excuse = excuseFor(outcome, excuses);
-  if (excuse === undefined) unexcused.push(`${told} while ${excuses.join(", ") || "nothing was wrong"}`);
+  if (excuse === undefined) unexcused.push(`${told(answer, at)} while ${excuses.join(", ") || "nothing was wrong"}`);
   const kind = `${outcome}, ${excuse ?? "NOT ALLOWED"}`;
   refusals.set(kind, (refusals.get(kind) ?? 0) + 1);
+}
+
+function told(answer: Answer, { container: { key, role } }: Circumstances): string {
+  return `${key} (${role ?? "no role"}): ${JSON.stringify(answer)}`;
 }
 
 /** A document must be of this very container's own session: the role alone would not tell two with the same role apart. */
@@ -87,8 +101,9 @@ function problemWith({ kind, value }: Answer, { container: { role, names, id }, 
   return owner !== undefined && own.includes(owner) ? undefined : `is of ${owner ?? "nobody"}, not of ${own.join(" or ")}`;
 }
 
-function ordealsOf(spans: Chronicle["ordeals"], { sentAt, doneAt }: Answer): readonly Excuse[] {
-  return spans.filter(({ from, to }) => sentAt <= to && doneAt >= from).map(({ ordeal }) => ordeal);
+/** What went on at any moment of the connection. */
+function ordealsOf(spans: Chronicle["ordeals"], { openedAt, doneAt }: Answer): readonly Excuse[] {
+  return spans.filter(({ from, to }) => openedAt <= to && doneAt >= from).map(({ ordeal }) => ordeal);
 }
 
 function countServed({ old, calm }: Verdict, isServed: boolean, isCalm: boolean): void {

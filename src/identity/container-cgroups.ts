@@ -1,0 +1,167 @@
+import { existsSync, type FSWatcher, readdirSync, readFileSync, readlinkSync, statSync, watch } from "node:fs";
+
+/** The cgroups of containers, as the kernel has them at this moment and before any runtime tells of them. Read only. */
+export interface ContainerCgroups {
+  /** Takes note of where the process of a container is, as /proc tells it: what is beside it is looked at from now on. */
+  note(path: string): void;
+  /** The directory of each container that has a cgroup, by the container's id. The same value as long as none came or went. */
+  standing(): ReadonlyMap<string, string>;
+  /** The processes of a container in that directory; none where it is gone. Undefined where that cannot be told. */
+  processesIn(directory: string): readonly number[] | undefined;
+  /** Ends all watching. */
+  close(): void;
+}
+
+/** Where no container's cgroup is looked for. */
+export const NO_CGROUPS: ContainerCgroups = { note: () => {}, standing: () => new Map(), processesIn: () => undefined, close: () => {} };
+
+/** A container's own directory: its id, `docker-ID.scope` (systemd driver), `libpod-ID` (Podman). */
+const CONTAINER = /^(?:(?:[a-z]+-)+)?([0-9a-f]{64})(?:\.scope)?$/;
+/** Podman's monitor is no container. */
+const MONITOR = /conmon-/;
+/** Right below the root: what systemd makes there for other things than containers. */
+const NO_PARENT = /\.(?:scope|service|mount|automount|socket|swap)$/;
+/** On a host with cgroup v1 every hierarchy has all containers. */
+const V1_TREES = ["systemd", "pids", "memory", "unified"] as const;
+const MOST_PARENTS = 256;
+const MOST_PROCESSES = 64;
+const DEPTH = 4;
+
+/**
+ * Looks right below the root, below each directory there, and beside each container that is noted. `procRoot` is where pids are looked up:
+ * the numbers in a cgroup are those of our own pid namespace, so the processes cannot be told where that /proc is another's.
+ */
+export function containerCgroups(root: string, procRoot: string): ContainerCgroups {
+  const base = treeAt(root);
+  const parents = new Map([["", followDirectory(base)]]);
+  const read = new Map<string, readonly string[]>();
+  let standing: ReadonlyMap<string, string> = new Map();
+  const areNumbersOurs = isOurProc(procRoot);
+
+  function addParent(directory: string): void {
+    if (parents.size < MOST_PARENTS && !parents.has(directory)) parents.set(directory, followDirectory(`${base}/${directory}`));
+  }
+
+  function removeParent(directory: string): void {
+    parents.get(directory)?.close();
+    parents.delete(directory);
+    read.delete(directory);
+  }
+
+  /** Whether something came or went below `directory`. */
+  function look(directory: string, parent: FollowedDirectory): boolean {
+    const names = parent.names();
+    if (names === read.get(directory)) return false;
+    if (names === undefined) removeParent(directory);
+    else read.set(directory, names);
+    if (directory === "") for (const name of names ?? []) if (mayHoldContainers(name)) addParent(name);
+    return true;
+  }
+
+  return {
+    note(path) {
+      const parts = path.split("/");
+      const index = parts.findLastIndex((part) => CONTAINER.test(part));
+      if (index >= 0 && !parts.includes("..")) addParent(parts.slice(0, index).join("/"));
+    },
+    standing() {
+      let isChanged = false;
+      for (const [directory, parent] of parents) isChanged = look(directory, parent) || isChanged;
+      if (isChanged) standing = new Map([...read].flatMap(([directory, names]) => names.flatMap((name) => containerAt(directory, name))));
+      return standing;
+    },
+    processesIn: (directory) => (areNumbersOurs ? processesBelow(`${base}/${directory}`, DEPTH) : undefined),
+    close() {
+      for (const parent of parents.values()) parent.close();
+    },
+  };
+}
+
+interface FollowedDirectory {
+  /** The directories right below; the same value as long as none came or went. Undefined where there is no such directory. */
+  names(): readonly string[] | undefined;
+  close(): void;
+}
+
+/**
+ * Reads a directory again only when something has happened there. How many directories are below the kernel says at once; that one went while
+ * another one came, the watcher tells. It is told before anything that the newcomer sends can be read.
+ */
+function followDirectory(path: string): FollowedDirectory {
+  let seen = { ino: -1, nlink: -1 };
+  let names: readonly string[] | undefined;
+  let watcher: FSWatcher | undefined;
+  let isChanged = false;
+  const onChange = () => {
+    isChanged = true;
+  };
+
+  function follow(): void {
+    watcher?.close();
+    try {
+      watcher = watch(path, { persistent: false }, onChange).on("error", onChange);
+    } catch {
+      watcher = undefined;
+    }
+  }
+
+  return {
+    names() {
+      const found = statSync(path, { throwIfNoEntry: false });
+      if (found === undefined) return undefined;
+      const { ino, nlink } = found;
+      if (ino !== seen.ino) follow();
+      if (ino === seen.ino && nlink === seen.nlink && !isChanged && watcher !== undefined) return names;
+      seen = { ino, nlink };
+      isChanged = false;
+      names = directoriesIn(path);
+      return names;
+    },
+    close: () => watcher?.close(),
+  };
+}
+
+function mayHoldContainers(name: string): boolean {
+  return !NO_PARENT.test(name) && !CONTAINER.test(name);
+}
+
+function containerAt(directory: string, name: string): readonly (readonly [string, string])[] {
+  const [, id] = MONITOR.test(name) ? [] : (CONTAINER.exec(name) ?? []);
+  return id === undefined ? [] : [[id, directory === "" ? name : `${directory}/${name}`]];
+}
+
+function directoriesIn(path: string): readonly string[] {
+  try {
+    return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
+  } catch {
+    return [];
+  }
+}
+
+function processesBelow(path: string, depth: number): readonly number[] | undefined {
+  try {
+    const own = readFileSync(`${path}/cgroup.procs`, "latin1").split("\n").filter(Boolean).map(Number);
+    const hasMore = statSync(path).nlink > 2;
+    const below = hasMore ? directoriesIn(path).map((name) => (depth > 0 ? processesBelow(`${path}/${name}`, depth - 1) : undefined)) : [];
+    const all = [own, ...below].flatMap((found) => found ?? [0]);
+    // A process of another pid namespace has the number 0 here.
+    return all.length > MOST_PROCESSES || all.includes(0) ? undefined : all;
+  } catch (error) {
+    return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENODEV") ? [] : undefined;
+  }
+}
+
+function treeAt(root: string): string {
+  if (existsSync(`${root}/cgroup.controllers`)) return root;
+  const name = V1_TREES.find((tree) => existsSync(`${root}/${tree}/cgroup.procs`));
+  return name === undefined ? root : `${root}/${name}`;
+}
+
+/** Whether the pids in that /proc are those of our own pid namespace. */
+function isOurProc(procRoot: string): boolean {
+  try {
+    return readlinkSync(`${procRoot}/self`) === String(process.pid);
+  } catch {
+    return false;
+  }
+}
