@@ -73,9 +73,11 @@ describe.skipIf(obstacle !== undefined)(`with Podman's API in the place of Docke
 
   test("a container that left the network that bound it has lost the role with it", { timeout: LIMIT_MS }, async () => {
     await start(host, "leaver", "--network", "late", "--network", "shop");
-    expect(await roleSeenBy(host, "leaver")).toEqual(given("late-role"));
+    const seen = () => roleSeenBy(host, "leaver");
+    await expect.poll(seen, { timeout: 30_000 }).toEqual(given("late-role"));
     await host.docker("network", "disconnect", "late", "leaver");
-    expect(await roleSeenBy(host, "leaver")).toEqual(NONE);
+    // Podman's event comes after its command has ended.
+    await expect.poll(seen, { timeout: 30_000 }).toEqual(NONE);
   });
 
   test("the containers of a pod that are bound alike have their role", { timeout: LIMIT_MS }, async () => {
