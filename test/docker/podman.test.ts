@@ -88,13 +88,20 @@ describe.skipIf(obstacle !== undefined)(`with Podman's API in the place of Docke
     expect([await roleSeenBy(host, "red-one"), await roleSeenBy(host, "red-two")]).toEqual([given("red-role"), given("red-role")]);
   });
 
-  test("in a pod whose containers are bound otherwise none is given the role of another", { timeout: LIMIT_MS }, async () => {
+  test("in a pod whose containers are bound otherwise none is given the role of another once all are known", {
+    timeout: LIMIT_MS,
+  }, async () => {
     const infra = ["--infra-image", "imdsgate-test", "--infra-command", "sleep infinity", "--infra-name", "blue-infra"];
     await host.docker("pod", "create", "--name", "mixed", "--network", "shop", ...infra);
     await start(host, "blue-mixed", "--pod", "mixed");
     await start(host, "red-mixed", "--pod", "mixed");
-    expect(["blue-role", ""]).toContain((await roleSeenBy(host, "blue-mixed")).role);
-    expect(["red-role", ""]).toContain((await roleSeenBy(host, "red-mixed")).role);
+    const seenBy = async (name: string) => (await roleSeenBy(host, name)).role;
+    // Before Podman has told of it, it can be taken for the pod's first container: docs/reliability.md, "What remains".
+    await expect.poll(() => seenBy("red-mixed"), { timeout: 10_000 }).toSatisfy((role: string) => ["red-role", ""].includes(role));
+    for (let round = 0; round < 5; round += 1) {
+      expect(["blue-role", ""]).toContain(await seenBy("blue-mixed"));
+      expect(["red-role", ""]).toContain(await seenBy("red-mixed"));
+    }
   });
 
   test("forty containers take each other's addresses at once, and each has its own role alone", { timeout: LIMIT_MS }, async () => {
