@@ -39,7 +39,7 @@ knows_handover() {
 # the old one goes on, which is better than none.
 hand_over() {
   kill -s USR2 "$1"
-  for _ in $(seq 100); do
+  for _ in $(seq 175); do
     sleep 0.2
     if [ "$(main_pid)" != "$1" ]; then return 0; fi
   done

@@ -19,7 +19,7 @@ export interface HandoverParts {
 }
 
 /** How long the next gateway has, from its start until it serves. */
-const SUCCESSION_MS = 15_000;
+const SUCCESSION_MS = 30_000;
 
 /**
  * Starts the next gateway and hands listeners and leases to it. True when that one serves, and this one has only to end; else all is as it

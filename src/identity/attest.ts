@@ -38,8 +38,8 @@ export interface AttestParts extends JudgeParts {
 interface Inquiry {
   readonly address: string;
   readonly claims: () => Claims;
-  /** Ids of containers that may be where it comes from, of which nothing is known. */
-  readonly newcomers: () => readonly string[];
+  /** Finds out in whose network namespace those are who may be in that of `ownerId` and of whom nothing is known; undefined where there are none. */
+  readonly placeNewcomers: (ownerId: string) => Promise<boolean> | undefined;
   /** Asks the runtime; whether it answered. */
   readonly ask: () => Promise<boolean>;
 }
@@ -88,7 +88,8 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
   async function attestContainer(source: Source, manner: AttestManner): Promise<Attestation> {
     const { address } = source;
     if (newcomers.areTooMany() && !(await isHeard(manner))) return STARTING;
-    return settle({ address, claims: () => judge(source), newcomers: () => newcomers.at(address), ask: () => isAnswered(address) }, manner);
+    const placeNewcomers = (ownerId: string) => newcomers.place(address, ownerId);
+    return settle({ address, claims: () => judge(source), placeNewcomers, ask: () => isAnswered(address) }, manner);
   }
 
   /** A socket of this host has the host's address, and tells by its cgroup whose it is. */
@@ -97,7 +98,7 @@ export function createAttest(parts: AttestParts): Attestor["attest"] {
     const id = cgroup === undefined ? undefined : containerIdIn(cgroup);
     if (cgroup === undefined || id === undefined) return UNLISTED;
     const claims = () => judgeHostSocket(parts, id, cgroup);
-    const inquiry = { address: `${source.address} (${id.slice(0, 12)})`, claims, newcomers: () => [], ask: async () => true };
+    const inquiry = { address: `${source.address} (${id.slice(0, 12)})`, claims, placeNewcomers: () => undefined, ask: async () => true };
     const found = await settle(inquiry, manner);
     return found.kind === "known" ? { ...found, isHostSocket: true } : found;
   }
@@ -147,10 +148,11 @@ function createSettle({ roster, clock }: AttestParts, verdictOn: ReturnType<type
    * Who joins a namespace is there before anybody says so, and may be given something else than its owner. So what the kernel shows and what
    * is to join is asked about first; undefined where the runtime does not say.
    */
-  async function withSharersKnown(found: Claims, { claims, newcomers }: Inquiry): Promise<Claims | undefined> {
-    const unplaced = found.live.length > 0 ? newcomers() : [];
-    if (unplaced.length > 0 && !(await inTime(roster.place(unplaced)))) return undefined;
-    const placed = unplaced.length > 0 ? claims() : found;
+  async function withSharersKnown(found: Claims, { claims, placeNewcomers }: Inquiry): Promise<Claims | undefined> {
+    const ownerId = found.live[0]?.id;
+    const placing = ownerId === undefined ? undefined : placeNewcomers(ownerId);
+    if (placing !== undefined && !(await inTime(placing))) return undefined;
+    const placed = placing === undefined ? found : claims();
     if (placed.joiners.length === 0) return placed;
     return (await inTime(roster.learnAnew(placed.joiners))) ? claims() : undefined;
   }

@@ -14,15 +14,22 @@ const EVENT_FILTERS = {
 };
 
 /** Those who join another's network namespace make no event before they run. */
-export const NOT_RUNNING = `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ status: ["created", "exited"] }))}`;
+export const NOT_RUNNING = listOf({ status: ["created", "exited"] });
 
-/** The list of one container alone. It tells of one that is starting too, for which an inspection would wait. */
-function listOf(id: string): string {
-  return `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify({ id: [id] }))}`;
+type Filters = Readonly<Record<string, readonly string[]>>;
+
+/** The list of all containers that `filters` let through. It tells of one that is starting too, for which an inspection would wait. */
+function listOf(filters: Filters): string {
+  return `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`;
+}
+
+export interface DockerRuntime extends ContainerRuntime {
+  /** The ids of all containers that Docker's `filters` let through, whether they run or not. */
+  listMatching(filters: Filters, signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /** The Docker daemon at `endpoint`, read only. Each call rejects with RUNTIME_UNAVAILABLE. */
-export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): ContainerRuntime {
+export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): DockerRuntime {
   const docker = versionedDocker(dockerWire(endpoint));
   let note: (event: RuntimeEvent) => void = () => {};
   let areImagesMissed = false;
@@ -62,13 +69,11 @@ export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): Container
       return [...new Set(listed.flat())];
     },
     inspectContainer: async (id, signal) => parseContainer(id, await readJson(`/containers/${encodeURIComponent(id)}/json`, signal)),
-    namespaceOwner: async (id, signal) => (await readList(listOf(id), signal, readNamespaceOwners)).get(id),
-    async listNetworks(signal) {
-      return parseNetworks(await readJson("/networks", signal)) ?? refuse("its list of networks is none");
-    },
-    async inspectNetwork(id, signal) {
-      return parseNetwork(id, await readJson(`/networks/${encodeURIComponent(id)}`, signal));
-    },
+    namespaceOwner: async (id, signal) => (await readList(listOf({ id: [id] }), signal, readNamespaceOwners)).get(id),
+    listJoiners: undefined,
+    listMatching: (filters, signal) => readList(listOf(filters), signal, readContainerIds),
+    listNetworks: async (signal) => parseNetworks(await readJson("/networks", signal)) ?? refuse("its list of networks is none"),
+    inspectNetwork: async (id, signal) => parseNetwork(id, await readJson(`/networks/${encodeURIComponent(id)}`, signal)),
     async imageLabels(imageId, signal) {
       const answer = await readJson(imagePath(imageId), signal);
       return parseImageLabels(answer) ?? refuse(`it knows no image ${imageId}`);

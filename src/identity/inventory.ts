@@ -71,7 +71,9 @@ export function withSightings(inventory: Inventory, sightings: readonly Sighting
     joiners = joinersAfter(joiners, sighting);
   }
   const isSame = inspected === inventory.inspected && networks === inventory.networks && joiners === inventory.joiners;
-  return isSame ? inventory : { inspected, networks, joiners, ...indexed(inspected, networks), sharers: sharersIn(inspected, joiners) };
+  if (isSame) return inventory;
+  const sharers = sharersIn(inspected, joiners);
+  return { inspected, networks, joiners, ...indexed(inspected, networks, new Set([...sharers.values()].flat())), sharers };
 }
 
 /** Who is said to have `address`: containers with a process, and ids of those that are known by their network alone. */
@@ -185,10 +187,16 @@ function changed<V>(before: ReadonlyMap<string, V>, after: ReadonlyMap<string, V
   return isDeepStrictEqual(before, after) ? before : after;
 }
 
-function indexed(inspected: Inventory["inspected"], networks: Inventory["networks"]): Pick<Inventory, "claimants" | "byAddress"> {
+/** Podman says of `sharing` ones too that they are on the owner's networks, with its addresses: they are there by the owner alone. */
+function indexed(
+  inspected: Inventory["inspected"],
+  networks: Inventory["networks"],
+  sharing: ReadonlySet<string>,
+): Pick<Inventory, "claimants" | "byAddress"> {
   const addresses = new Map<string, Set<string>>([...inspected].map(([id, { workload }]) => [id, new Set(workload.addresses)]));
   for (const { endpoints } of networks.values()) {
-    for (const [id, found] of endpoints) addresses.set(id, new Set([...(addresses.get(id) ?? []), ...found]));
+    const own = [...endpoints].filter(([id]) => !sharing.has(id));
+    for (const [id, found] of own) addresses.set(id, new Set([...(addresses.get(id) ?? []), ...found]));
   }
   const claimants = new Map<string, Claimant>();
   const byAddress = new Map<string, string[]>();

@@ -3,16 +3,19 @@ import { type ProcessTable, UNREADABLE } from "./process-table.ts";
 import type { Roster } from "./roster.ts";
 import { familyOf } from "./source.ts";
 
-/** Containers that the kernel shows and the runtime has not told of: one of them may have joined a network namespace that we know. */
+/** Containers of which no event has told yet: one of them may have joined a network namespace that we know. */
 export interface Newcomers {
-  /** Ids of those that may be where `address` is. They are to be placed before anybody is served there. */
-  at(address: string): readonly string[];
+  /**
+   * Finds out in whose network namespace those are that may be where `address` is, which the container `ownerId` owns: to be done before anybody is
+   * served there. Undefined where there are none; else whether there was an answer about each. It never rejects.
+   */
+  place(address: string, ownerId: string): Promise<boolean> | undefined;
   /** Whether there are more than can be looked at with each connection: before everything was listed, that is. */
   areTooMany(): boolean;
 }
 
 interface NewcomersParts {
-  readonly roster: Pick<Roster, "isPlaced" | "version" | "isHeard" | "place">;
+  readonly roster: Pick<Roster, "isPlaced" | "version" | "isHeard" | "place" | "seekJoiners">;
   readonly processTable: ProcessTable;
   readonly cgroups: ContainerCgroups;
 }
@@ -22,7 +25,7 @@ const MANY = 32;
 /**
  * A container has its cgroup before its first process, so before anything that it sends. Whoever stands there and is not placed yet is judged
  * by the kernel: a newcomer none of whose processes own the address is not the one who speaks. All are placed in passing, so that they are
- * not looked at again.
+ * not looked at again. Where a container may have no cgroup of its own (`podman run --cgroups=disabled`), the runtime is asked each time.
  */
 export function createNewcomers({ roster, processTable, cgroups }: NewcomersParts): Newcomers {
   let seen: unknown;
@@ -48,13 +51,21 @@ export function createNewcomers({ roster, processTable, cgroups }: NewcomersPart
     });
   }
 
+  /** Those that may be where `address` is. */
+  function near(address: string): readonly string[] {
+    const found = [...renewed()];
+    if (found.length === 0) return [];
+    const ids = found.flatMap(([id, directory]) => (mayOwn(directory, address) ? [id] : []));
+    if (roster.isHeard()) void roster.place(found.map(([id]) => id));
+    return ids;
+  }
+
   return {
-    at(address) {
-      const found = [...renewed()];
-      if (found.length === 0) return [];
-      const near = found.flatMap(([id, directory]) => (mayOwn(directory, address) ? [id] : []));
-      if (roster.isHeard()) void roster.place(found.map(([id]) => id));
-      return near;
+    place(address, ownerId) {
+      const shown = near(address);
+      if (shown.length === 0) return roster.seekJoiners?.(ownerId);
+      const answers = Promise.all([roster.place(shown), roster.seekJoiners?.(ownerId) ?? true]);
+      return answers.then((all) => all.every(Boolean));
     },
     areTooMany: () => !roster.isHeard() && renewed().size > MANY,
   };

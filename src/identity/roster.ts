@@ -16,6 +16,11 @@ export interface Roster {
   isPlaced(id: string): boolean;
   /** Finds that out, of containers that are starting too. Whether there was an answer about each. It never rejects. */
   place(ids: readonly string[]): Promise<boolean>;
+  /**
+   * Places the containers that are in the network namespace of `ownerId`, or will be, by a question that is asked after this call; whether it was
+   * answered. Undefined where the kernel shows them as they come. It never rejects.
+   */
+  readonly seekJoiners: ((ownerId: string) => Promise<boolean>) | undefined;
   /** Whether one of the runtime's networks could hold `address`. */
   isOnNetwork(address: string): boolean;
   /** Whether everything was listed once, or the runtime turned out to be absent. */
@@ -53,6 +58,7 @@ export const EMPTY_ROSTER: Roster = {
   version: () => EMPTY_INVENTORY,
   isPlaced: () => true,
   place: async () => true,
+  seekJoiners: undefined,
   isOnNetwork: () => false,
   isHeard: () => true,
   whenHeard: async () => {},

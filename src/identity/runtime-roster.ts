@@ -42,6 +42,7 @@ const TOGETHER = 64;
 
 /** The roster of one runtime. Questions about one thing are asked one at a time, so that the answer of the last one holds. */
 export class RuntimeRoster implements Roster {
+  readonly seekJoiners: Roster["seekJoiners"];
   readonly #parts: RosterParts;
   readonly #learn: Learn;
   readonly #networkList = createFlights(() => this.#askNetworkList());
@@ -65,6 +66,8 @@ export class RuntimeRoster implements Roster {
   constructor(parts: RosterParts) {
     this.#parts = parts;
     this.#learn = createLearn(parts.runtime, parts.processTable);
+    const { listJoiners } = parts.runtime;
+    this.seekJoiners = listJoiners && createFlights((ownerId) => this.#askJoiners(ownerId, listJoiners)).renew;
     setMaxListeners(0, this.#ended.signal);
     const gap = () => sleep(parts.clock, LOOKUP_GAP_MS, this.#ended.signal);
     this.#lookupNetworkList = createPacedRenewal(this.#networkList.renew, gap);
@@ -235,6 +238,14 @@ export class RuntimeRoster implements Roster {
       this.#placed.note(sighting);
       // It may have been learned whole meanwhile, and an idle container has no process.
       return ownerId === undefined || this.isPlaced(id) ? undefined : sighting;
+    });
+  }
+
+  #askJoiners(ownerId: string, listJoiners: NonNullable<ContainerRuntime["listJoiners"]>): Promise<boolean> {
+    const answer = this.#inTime(PLACE_MS, (signal) => listJoiners(ownerId, signal));
+    return this.#take(answer, (ids) => {
+      for (const id of ids) if (!this.isPlaced(id)) this.#apply({ kind: "container-idle", id, ownerId });
+      return undefined;
     });
   }
 

@@ -14,6 +14,8 @@ function claimant(id: string, addresses: readonly string[], startTime = "1"): Cl
   };
 }
 
+const SHARED = { kind: "shared", ownerId: "a" } as const;
+
 function network(id: string, endpoints: Readonly<Record<string, readonly string[]>>): Sighting {
   return { kind: "network", network: { id, subnets: ["10.0.0.0/24"], endpoints: new Map(Object.entries(endpoints)), macs: new Map() } };
 }
@@ -33,6 +35,19 @@ describe("who is said to have an address", () => {
     const both = claimant("a", ["10.0.1.2", "10.0.0.2"]);
     const inventory = inventoryOf({ kind: "container", claimant: claimant("a", ["10.0.1.2"]) }, network("gwbridge", { a: ["10.0.0.2"] }));
     expect([claimsOn(inventory, "10.0.0.2"), claimsOn(inventory, "10.0.1.2")]).toEqual(Array(2).fill({ claimants: [both], pending: [] }));
+  });
+
+  test.for([
+    { name: "that runs", sighting: { kind: "container", claimant: { ...claimant("b", []), namespace: SHARED } } },
+    { name: "that will run", sighting: { kind: "container-idle", id: "b", ownerId: "a" } },
+  ] as const)("the owner alone, where a network names also a container in its network namespace $name, as Podman's do", ({ sighting }) => {
+    const a = claimant("a", ["10.0.0.2"]);
+    const endpoints = network("n", { a: ["10.0.0.2"], b: ["10.0.0.2"] });
+    expect(claimsOn(inventoryOf({ kind: "container", claimant: a }, endpoints, sighting), "10.0.0.2")).toEqual({
+      claimants: [a],
+      pending: [],
+    });
+    expect(claimsOn(inventoryOf({ kind: "container", claimant: a }, sighting, endpoints), "10.0.0.2").claimants).toEqual([a]);
   });
 
   test("two containers that have one address both show", () => {

@@ -38,6 +38,7 @@ function partsWhere(startTimes: readonly ReturnType<ProcessTable["startTime"]>[]
     lookup: refuseToSay,
     learn: refuseToSay,
     learnAnew: refuseToSay,
+    seekJoiners: undefined,
     hear: refuseToSay,
     list: refuseToSay,
     hangUp: refuseToSay,

@@ -40,8 +40,8 @@ function fakeCgroups(fake: FakeRuntime) {
 }
 
 /** A running `owner` on 172.17.0.2, known; from then on no event comes. */
-async function knownOwner() {
-  const fake = createFakeRuntime();
+async function knownOwner(options: Parameters<typeof createFakeRuntime>[0] = {}) {
+  const fake = createFakeRuntime(options);
   const { cgroups, ...tree } = fakeCgroups(fake);
   fake.createNetwork("hidden", ["10.5.0.0/24"], { isHidden: true });
   const owner = fake.run({ name: "owner" });
@@ -143,6 +143,39 @@ describe("a container that no event has told of", () => {
     tree.stand("apart");
     expect([await who("172.17.0.2"), await who("172.17.0.2")]).toEqual(["owner", "owner"]);
     expect(fake.takeCalls()).toEqual([`namespaceOwner ${FOREIGN}`, `namespaceOwner ${fake.idOf("apart")}`]);
+  });
+});
+
+describe("where a container may have no cgroup of its own, one that no event has told of", () => {
+  test("has not the role of the one whose network namespace it joined, which is asked at each connection", async () => {
+    const { fake, owner, joining, who } = await knownOwner({ isAskedForJoiners: true });
+    expect(await who("172.17.0.2")).toBe("owner");
+    expect(fake.takeCalls()).toEqual([`listJoiners ${owner}`]);
+    fake.run(joining);
+    expect(await who("172.17.0.2")).toBe("doubled");
+    fake.stop("joiner");
+    expect(await who("172.17.0.2")).toBe("owner");
+  });
+
+  test("has it not while it is starting either, when its inspection waits", async () => {
+    const { fake, joining, identity, settled } = await knownOwner({ isAskedForJoiners: true });
+    fake.create(joining);
+    fake.beginStart("joiner");
+    const asked = identity.attest(from("172.17.0.2"), "now");
+    expect(await settled(asked)).toBeUndefined();
+    fake.finishStart("joiner");
+    expect(nameOf(await asked)).toBe("doubled");
+  });
+
+  test("nor where the runtime does not say who joined", async () => {
+    const { fake, owner, joining, identity, pass } = await knownOwner({ isAskedForJoiners: true });
+    fake.run(joining);
+    fake.hang("listJoiners", owner);
+    const asked = identity.attest(from("172.17.0.2"), "hold");
+    await pass(1_000);
+    expect(nameOf(await asked)).toBe("runtime-silent");
+    fake.release("listJoiners", owner);
+    expect(nameOf(await identity.attest(from("172.17.0.2"), "hold"))).toBe("doubled");
   });
 });
 
