@@ -4,6 +4,8 @@ import { existsSync, type FSWatcher, readdirSync, readFileSync, readlinkSync, st
 export interface ContainerCgroups {
   /** Takes note of where the process of a container is, as /proc tells it: what is beside it is looked at from now on. */
   note(path: string): void;
+  /** Whether a container that was noted is outside of the part of the tree that can be seen from here: so can others be then. */
+  isBlind(): boolean;
   /** The directory of each container that has a cgroup, by the container's id. The same value as long as none came or went. */
   standing(): ReadonlyMap<string, string>;
   /** The processes of a container in that directory; none where it is gone. Undefined where that cannot be told. */
@@ -13,7 +15,13 @@ export interface ContainerCgroups {
 }
 
 /** Where no container's cgroup is looked for. */
-export const NO_CGROUPS: ContainerCgroups = { note: () => {}, standing: () => new Map(), processesIn: () => undefined, close: () => {} };
+export const NO_CGROUPS: ContainerCgroups = {
+  note: () => {},
+  isBlind: () => false,
+  standing: () => new Map(),
+  processesIn: () => undefined,
+  close: () => {},
+};
 
 /** A container's own directory: its id, `docker-ID.scope` (systemd driver), `libpod-ID` (Podman). */
 const CONTAINER = /^(?:(?:[a-z]+-)+)?([0-9a-f]{64})(?:\.scope)?$/;
@@ -37,6 +45,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
   const read = new Map<string, readonly string[]>();
   let standing: ReadonlyMap<string, string> = new Map();
   const areNumbersOurs = isOurProc(procRoot);
+  let isBlind = false;
 
   function addParent(directory: string): void {
     if (parents.size < MOST_PARENTS && !parents.has(directory)) parents.set(directory, followDirectory(`${base}/${directory}`));
@@ -62,8 +71,11 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     note(path) {
       const parts = path.split("/");
       const index = parts.findLastIndex((part) => CONTAINER.test(part));
-      if (index >= 0 && !parts.includes("..")) addParent(parts.slice(0, index).join("/"));
+      // As a process in a cgroup namespace of its own sees what is outside of that (cgroup_namespaces(7)).
+      if (parts.includes("..")) isBlind = true;
+      else if (index >= 0) addParent(parts.slice(0, index).join("/"));
     },
+    isBlind: () => isBlind,
     standing() {
       let isChanged = false;
       for (const [directory, parent] of parents) isChanged = look(directory, parent) || isChanged;

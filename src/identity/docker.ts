@@ -23,6 +23,15 @@ function listOf(filters: Filters): string {
   return `/containers/json?all=1&filters=${encodeURIComponent(JSON.stringify(filters))}`;
 }
 
+/** Docker answers the head before it subscribes; `since` brings what happened between the two. */
+function eventsSince(now: number): string {
+  return `/events?since=${Math.floor(now / 1000)}&filters=${encodeURIComponent(JSON.stringify(EVENT_FILTERS))}`;
+}
+
+function joinersOf(ownerId: string, owners: ReadonlyMap<string, string>): readonly string[] {
+  return [...owners].flatMap(([id, owner]) => (owner === ownerId ? [id] : []));
+}
+
 export interface DockerRuntime extends ContainerRuntime {
   /** The ids of all containers that Docker's `filters` let through, whether they run or not. */
   listMatching(filters: Filters, signal: AbortSignal): Promise<readonly string[]>;
@@ -70,7 +79,8 @@ export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): DockerRun
     },
     inspectContainer: async (id, signal) => parseContainer(id, await readJson(`/containers/${encodeURIComponent(id)}/json`, signal)),
     namespaceOwner: async (id, signal) => (await readList(listOf({ id: [id] }), signal, readNamespaceOwners)).get(id),
-    listJoiners: undefined,
+    haveAllCgroups: true,
+    listJoiners: async (ownerId, signal) => joinersOf(ownerId, await readList(listOf({}), signal, readNamespaceOwners)),
     listMatching: (filters, signal) => readList(listOf(filters), signal, readContainerIds),
     listNetworks: async (signal) => parseNetworks(await readJson("/networks", signal)) ?? refuse("its list of networks is none"),
     inspectNetwork: async (id, signal) => parseNetwork(id, await readJson(`/networks/${encodeURIComponent(id)}`, signal)),
@@ -81,9 +91,7 @@ export function dockerRuntime(endpoint: DockerEndpoint, clock: Clock): DockerRun
     async watchEvents(onOpen, onEvent, signal) {
       docker.forget();
       note = onEvent;
-      // Docker answers the head before it subscribes; `since` brings what happened between the two.
-      const since = Math.floor(clock.now() / 1000);
-      const path = `/events?since=${since}&filters=${encodeURIComponent(JSON.stringify(EVENT_FILTERS))}`;
+      const path = eventsSince(clock.now());
       const tellEach = async (answer: DockerAnswer): Promise<"ended"> => {
         onOpen();
         for await (const line of linesOf(answer)) {

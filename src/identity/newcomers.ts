@@ -15,7 +15,7 @@ export interface Newcomers {
 }
 
 interface NewcomersParts {
-  readonly roster: Pick<Roster, "isPlaced" | "version" | "isHeard" | "place" | "seekJoiners">;
+  readonly roster: Pick<Roster, "isPlaced" | "version" | "isHeard" | "place" | "seekJoiners" | "haveAllCgroups">;
   readonly processTable: ProcessTable;
   readonly cgroups: ContainerCgroups;
 }
@@ -25,7 +25,7 @@ const MANY = 32;
 /**
  * A container has its cgroup before its first process, so before anything that it sends. Whoever stands there and is not placed yet is judged
  * by the kernel: a newcomer none of whose processes own the address is not the one who speaks. All are placed in passing, so that they are
- * not looked at again. Where a container may have no cgroup of its own (`podman run --cgroups=disabled`), the runtime is asked each time.
+ * not looked at again. Where a container may have no cgroup of its own, or one that cannot be seen from here, the runtime is asked each time.
  */
 export function createNewcomers({ roster, processTable, cgroups }: NewcomersParts): Newcomers {
   let seen: unknown;
@@ -63,9 +63,11 @@ export function createNewcomers({ roster, processTable, cgroups }: NewcomersPart
   return {
     place(address, ownerId) {
       const shown = near(address);
-      if (shown.length === 0) return roster.seekJoiners?.(ownerId);
-      const answers = Promise.all([roster.place(shown), roster.seekJoiners?.(ownerId) ?? true]);
-      return answers.then((all) => all.every(Boolean));
+      const answers = [
+        ...(shown.length > 0 ? [roster.place(shown)] : []),
+        ...(roster.haveAllCgroups && !cgroups.isBlind() ? [] : [roster.seekJoiners(ownerId)]),
+      ];
+      return answers.length > 0 ? Promise.all(answers).then((all) => all.every(Boolean)) : undefined;
     },
     areTooMany: () => !roster.isHeard() && renewed().size > MANY,
   };

@@ -15,7 +15,8 @@ export function podmanRuntime(endpoint: DockerEndpoint, clock: Clock): Container
       const container = await docker.inspectContainer(id, signal);
       return container && joinedContainer(container.networkMode);
     },
-    // Its events come up to 250 ms late, and a container may have no cgroup of its own.
+    // `podman run --cgroups=disabled`; and its events come up to 250 ms late.
+    haveAllCgroups: false,
     listJoiners: (ownerId, signal) => docker.listMatching({ network: [`container:${ownerId}`] }, signal),
   };
 }

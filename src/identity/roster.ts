@@ -18,9 +18,11 @@ export interface Roster {
   place(ids: readonly string[]): Promise<boolean>;
   /**
    * Places the containers that are in the network namespace of `ownerId`, or will be, by a question that is asked after this call; whether it was
-   * answered. Undefined where the kernel shows them as they come. It never rejects.
+   * answered. It never rejects.
    */
-  readonly seekJoiners: ((ownerId: string) => Promise<boolean>) | undefined;
+  seekJoiners(ownerId: string): Promise<boolean>;
+  /** Whether each container has a cgroup of its own. */
+  readonly haveAllCgroups: boolean;
   /** Whether one of the runtime's networks could hold `address`. */
   isOnNetwork(address: string): boolean;
   /** Whether everything was listed once, or the runtime turned out to be absent. */
@@ -58,7 +60,8 @@ export const EMPTY_ROSTER: Roster = {
   version: () => EMPTY_INVENTORY,
   isPlaced: () => true,
   place: async () => true,
-  seekJoiners: undefined,
+  seekJoiners: async () => true,
+  haveAllCgroups: true,
   isOnNetwork: () => false,
   isHeard: () => true,
   whenHeard: async () => {},

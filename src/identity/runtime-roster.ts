@@ -42,13 +42,14 @@ const TOGETHER = 64;
 
 /** The roster of one runtime. Questions about one thing are asked one at a time, so that the answer of the last one holds. */
 export class RuntimeRoster implements Roster {
-  readonly seekJoiners: Roster["seekJoiners"];
+  readonly haveAllCgroups: boolean;
   readonly #parts: RosterParts;
   readonly #learn: Learn;
   readonly #networkList = createFlights(() => this.#askNetworkList());
   readonly #networks = createFlights((id) => this.#askNetwork(id));
   readonly #containers = createFlights((id) => this.#askContainer(id));
   readonly #places = createFlights((id) => this.#askPlace(id));
+  readonly #joiners = createFlights((ownerId) => this.#askJoiners(ownerId));
   readonly #placed = createPlaced();
   readonly #lookupNetworkList: Flights<boolean>["renew"];
   readonly #lookupNetwork: Flights<boolean>["renew"];
@@ -66,8 +67,7 @@ export class RuntimeRoster implements Roster {
   constructor(parts: RosterParts) {
     this.#parts = parts;
     this.#learn = createLearn(parts.runtime, parts.processTable);
-    const { listJoiners } = parts.runtime;
-    this.seekJoiners = listJoiners && createFlights((ownerId) => this.#askJoiners(ownerId, listJoiners)).renew;
+    this.haveAllCgroups = parts.runtime.haveAllCgroups;
     setMaxListeners(0, this.#ended.signal);
     const gap = () => sleep(parts.clock, LOOKUP_GAP_MS, this.#ended.signal);
     this.#lookupNetworkList = createPacedRenewal(this.#networkList.renew, gap);
@@ -102,6 +102,10 @@ export class RuntimeRoster implements Roster {
     const answers: boolean[] = [];
     await eachOf(ids, LIST_WIDTH, async (id) => answers.push(this.isPlaced(id) || (await this.#places.join(id))));
     return answers.every(Boolean);
+  }
+
+  seekJoiners(ownerId: string): Promise<boolean> {
+    return this.#joiners.renew(ownerId);
   }
 
   isOnNetwork(address: string): boolean {
@@ -241,8 +245,8 @@ export class RuntimeRoster implements Roster {
     });
   }
 
-  #askJoiners(ownerId: string, listJoiners: NonNullable<ContainerRuntime["listJoiners"]>): Promise<boolean> {
-    const answer = this.#inTime(PLACE_MS, (signal) => listJoiners(ownerId, signal));
+  #askJoiners(ownerId: string): Promise<boolean> {
+    const answer = this.#inTime(PLACE_MS, (signal) => this.#parts.runtime.listJoiners(ownerId, signal));
     return this.#take(answer, (ids) => {
       for (const id of ids) if (!this.isPlaced(id)) this.#apply({ kind: "container-idle", id, ownerId });
       return undefined;

@@ -66,11 +66,10 @@ export interface ContainerRuntime {
    * is no such container. That never changes, so it is answered also for a container that is starting.
    */
   namespaceOwner(id: string, signal: AbortSignal): Promise<string | undefined>;
-  /**
-   * The ids of the containers that joined the network namespace of `ownerId`, or will when they start. Undefined for a runtime whose containers
-   * all have a cgroup of their own: there the kernel shows who comes.
-   */
-  readonly listJoiners: ((ownerId: string, signal: AbortSignal) => Promise<readonly string[]>) | undefined;
+  /** Whether each container has a cgroup of its own, so that the kernel shows who comes. */
+  readonly haveAllCgroups: boolean;
+  /** The ids of the containers that joined the network namespace of `ownerId`, or will when they start, also of those that are starting. */
+  listJoiners(ownerId: string, signal: AbortSignal): Promise<readonly string[]>;
   listNetworks(signal: AbortSignal): Promise<readonly { readonly id: string; readonly subnets: readonly string[] }[]>;
   /** Undefined when there is no such network. */
   inspectNetwork(id: string, signal: AbortSignal): Promise<RuntimeNetwork | undefined>;

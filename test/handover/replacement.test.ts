@@ -107,8 +107,8 @@ describe("a gateway that is asked to hand over", () => {
     clock.advance(10_000);
     other.write(LOADED);
     await settled();
-    expect(clock.untilNext()).toBe(5_000);
-    clock.advance(5_000);
+    expect(clock.untilNext()).toBe(20_000);
+    clock.advance(20_000);
     await replacement.settled();
     expect(acts).toEqual([...GAVE, "end the other", "go on"]);
     expect(events).toEqual([

@@ -57,6 +57,14 @@ describe("the containers that have a cgroup", () => {
     expect([...NO_CGROUPS.standing()]).toEqual([]);
   });
 
+  test("are not all known where one is outside of what can be seen from here", () => {
+    const { cgroups } = treeWith([]);
+    cgroups.note(`docker/${ID}`);
+    expect(cgroups.isBlind()).toBe(false);
+    cgroups.note(`../${ID}`);
+    expect([cgroups.isBlind(), NO_CGROUPS.isBlind()]).toEqual([true, false]);
+  });
+
   test("are the same value as long as none came or went, and another one at once when one does", () => {
     const { cgroups, make, remove, standing } = treeWith([`docker/${ID}`]);
     const first = cgroups.standing();

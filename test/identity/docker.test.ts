@@ -40,6 +40,15 @@ describe("questions", () => {
     ]);
   });
 
+  test("about who joins a container are answered by the list of all, running or not", async () => {
+    const joining = (id: string, owner: string) => ({ Id: id, HostConfig: { NetworkMode: `container:${owner}` } });
+    const items = [joining(ID, OTHER), joining("d".repeat(64), ID), { Id: OTHER, HostConfig: { NetworkMode: "bridge" } }];
+    const { runtime, requests } = await scriptedDocker((socket) => socket.end(reply(200, JSON.stringify(items))));
+    expect(runtime.haveAllCgroups).toBe(true);
+    expect(await runtime.listJoiners(OTHER, never)).toEqual([ID]);
+    expect(requests.map((line) => decodeURIComponent(line))).toEqual(["GET /containers/json?all=1&filters={} HTTP/1.1"]);
+  });
+
   test("about what is not there are answered with nothing; an image that is not there is a failure", async () => {
     const { runtime, path } = await scriptedDocker((socket) => socket.end(reply(404, '{"message":"no such thing"}')));
     expect([await runtime.inspectContainer(ID, never), await runtime.inspectNetwork("n", never)]).toEqual([undefined, undefined]);

@@ -12,8 +12,10 @@ function fakeCgroups(fake: FakeRuntime) {
   const noted: string[] = [];
   let standing: ReadonlyMap<string, string> = new Map();
   let areTold = true;
+  let isBlind = false;
   const cgroups: ContainerCgroups = {
     note: (path) => void noted.push(path),
+    isBlind: () => isBlind,
     standing: () => standing,
     processesIn(directory) {
       const name = names.get(directory);
@@ -35,6 +37,9 @@ function fakeCgroups(fake: FakeRuntime) {
     },
     setTold(told: boolean): void {
       areTold = told;
+    },
+    setBlind(): void {
+      isBlind = true;
     },
   };
 }
@@ -148,7 +153,7 @@ describe("a container that no event has told of", () => {
 
 describe("where a container may have no cgroup of its own, one that no event has told of", () => {
   test("has not the role of the one whose network namespace it joined, which is asked at each connection", async () => {
-    const { fake, owner, joining, who } = await knownOwner({ isAskedForJoiners: true });
+    const { fake, owner, joining, who } = await knownOwner({ haveAllCgroups: false });
     expect(await who("172.17.0.2")).toBe("owner");
     expect(fake.takeCalls()).toEqual([`listJoiners ${owner}`]);
     fake.run(joining);
@@ -157,8 +162,15 @@ describe("where a container may have no cgroup of its own, one that no event has
     expect(await who("172.17.0.2")).toBe("owner");
   });
 
+  test("has it not where cgroups cannot be seen from here", async () => {
+    const { fake, tree, joining, who } = await knownOwner();
+    tree.setBlind();
+    fake.run(joining);
+    expect(await who("172.17.0.2")).toBe("doubled");
+  });
+
   test("has it not while it is starting either, when its inspection waits", async () => {
-    const { fake, joining, identity, settled } = await knownOwner({ isAskedForJoiners: true });
+    const { fake, joining, identity, settled } = await knownOwner({ haveAllCgroups: false });
     fake.create(joining);
     fake.beginStart("joiner");
     const asked = identity.attest(from("172.17.0.2"), "now");
@@ -168,7 +180,7 @@ describe("where a container may have no cgroup of its own, one that no event has
   });
 
   test("nor where the runtime does not say who joined", async () => {
-    const { fake, owner, joining, identity, pass } = await knownOwner({ isAskedForJoiners: true });
+    const { fake, owner, joining, identity, pass } = await knownOwner({ haveAllCgroups: false });
     fake.run(joining);
     fake.hang("listJoiners", owner);
     const asked = identity.attest(from("172.17.0.2"), "hold");

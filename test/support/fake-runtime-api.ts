@@ -41,14 +41,13 @@ export interface FakeState {
   readonly networks: ReadonlyMap<string, FakeNetwork>;
   readonly images: ReadonlyMap<string, Readonly<Record<string, string>>>;
   readonly watchers: Set<Watcher>;
-  /** As Podman: it is asked who joins a network namespace. */
-  readonly isAskedForJoiners: boolean;
+  readonly haveAllCgroups: boolean;
   /** Resolves when the daemon gets to a call; rejects when it is down. */
   readonly isAnswered: (call: Call, id: string) => Promise<void>;
 }
 
 /** What a fake daemon with this state answers. */
-export function createFakeApi({ containers, networks, images, watchers, isAskedForJoiners, isAnswered }: FakeState): ContainerRuntime {
+export function createFakeApi({ containers, networks, images, watchers, haveAllCgroups, isAnswered }: FakeState): ContainerRuntime {
   async function listJoiners(ownerId: string): Promise<readonly string[]> {
     await isAnswered("listJoiners", ownerId);
     return [...containers.values()].filter(({ networkMode }) => networkMode === `container:${ownerId}`).map(({ id }) => id);
@@ -91,7 +90,8 @@ export function createFakeApi({ containers, networks, images, watchers, isAskedF
       await isAnswered("namespaceOwner", id);
       return /^container:(.+)$/.exec(containers.get(id)?.networkMode ?? "")?.[1];
     },
-    listJoiners: isAskedForJoiners ? listJoiners : undefined,
+    haveAllCgroups,
+    listJoiners,
     async listNetworks() {
       await isAnswered("listNetworks", "");
       return [...networks.values()].map(({ id, subnets }) => ({ id, subnets }));

@@ -7,7 +7,7 @@ import { type Call, createFakeApi, type FakeContainer, type FakeNetwork, type Ne
  * A Docker daemon and the kernel under it, as far as identity sees them. It gives out the lowest free address again at once, keeps an
  * inspection waiting while the container starts, and refuses what Docker refuses. Calls can hang or fail, events can be lost or kept.
  */
-export function createFakeRuntime({ isAskedForJoiners = false }: { readonly isAskedForJoiners?: boolean } = {}) {
+export function createFakeRuntime({ haveAllCgroups = true }: { readonly haveAllCgroups?: boolean } = {}) {
   const containers = new Map<string, FakeContainer>();
   const networks = new Map<string, FakeNetwork>();
   const images = new Map<string, Readonly<Record<string, string>>>();
@@ -211,7 +211,7 @@ export function createFakeRuntime({ isAskedForJoiners = false }: { readonly isAs
   };
 
   const runtime = createFakeApi({
-    isAskedForJoiners,
+    haveAllCgroups,
     containers,
     networks,
     images,

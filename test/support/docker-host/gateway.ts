@@ -16,13 +16,18 @@ export interface RunningGateway {
   readonly program: RunningProgram;
 }
 
-/** Starts `imdsgate run` on the host with `args`, audit and log as JSON, and waits until listeners and rules stand. */
+/**
+ * Starts `imdsgate run` on the host with `args`, audit and log as JSON, and waits until listeners and rules stand. `wrapper` is a command that
+ * ends as the one that is added to it.
+ */
 export async function startGateway(
   host: DockerHost,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  wrapper: readonly string[] = [],
 ): Promise<RunningGateway> {
-  const program = host.start(process.execPath, [CLI, "run", "--log-format", "json", ...args], env);
+  const [command = "", ...rest] = [...wrapper, process.execPath, CLI, "run", "--log-format", "json", ...args];
+  const program = host.start(command, rest, env);
   const [line] = await program.printed(/^\{"event":"ready".*\}$/m);
   return { ready: JSON.parse(line), program };
 }
