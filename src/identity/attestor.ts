@@ -5,7 +5,7 @@ import { createAudience } from "./audience.ts";
 import type { ContainerCgroups } from "./container-cgroups.ts";
 import type { Claimant } from "./inventory.ts";
 import { createNewcomers } from "./newcomers.ts";
-import type { ProcessTable } from "./process-table.ts";
+import { type ProcessTable, UNREADABLE } from "./process-table.ts";
 import { EMPTY_ROSTER, type Roster } from "./roster.ts";
 import type { ContainerRuntime } from "./runtime.ts";
 import { RuntimeRoster } from "./runtime-roster.ts";
@@ -59,8 +59,8 @@ export function createIdentity(parts: IdentityParts): Identity {
     if (isLive) tellContainers();
   };
   const noteCgroup = ({ pid }: Claimant) => {
-    const path = processTable.cgroup(pid);
-    if (typeof path === "string") cgroups.note(path);
+    const path = processTable.cgroup(pid, cgroups.controller);
+    if (path !== undefined) cgroups.note(path === UNREADABLE ? "" : path);
   };
   const onLive = (live: boolean) => {
     isLive = live;

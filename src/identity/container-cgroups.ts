@@ -2,9 +2,11 @@ import { existsSync, type FSWatcher, readdirSync, readFileSync, readlinkSync, st
 
 /** The cgroups of containers, as the kernel has them at this moment and before any runtime tells of them. Read only. */
 export interface ContainerCgroups {
-  /** Takes note of where the process of a container is, as /proc tells it: what is beside it is looked at from now on. */
+  /** In which tree it looks: cgroup2's is the empty text, else a controller of cgroup v1. */
+  readonly controller: string;
+  /** Takes note of where in that tree the process of a container is: what is beside it is looked at from now on. */
   note(path: string): void;
-  /** Whether a container that was noted is outside of the part of the tree that can be seen from here: so can others be then. */
+  /** Whether a container that was noted is nowhere where it could have been seen from here: so can others be then. */
   isBlind(): boolean;
   /** The directory of each container that has a cgroup, by the container's id. The same value as long as none came or went. */
   standing(): ReadonlyMap<string, string>;
@@ -16,6 +18,7 @@ export interface ContainerCgroups {
 
 /** Where no container's cgroup is looked for. */
 export const NO_CGROUPS: ContainerCgroups = {
+  controller: "",
   note: () => {},
   isBlind: () => false,
   standing: () => new Map(),
@@ -29,8 +32,8 @@ const CONTAINER = /^(?:(?:[a-z]+-)+)?([0-9a-f]{64})(?:\.scope)?$/;
 const MONITOR = /conmon-/;
 /** Right below the root: what systemd makes there for other things than containers. */
 const NO_PARENT = /\.(?:scope|service|mount|automount|socket|swap)$/;
-/** On a host with cgroup v1 every hierarchy has all containers. */
-const V1_TREES = ["systemd", "pids", "memory", "unified"] as const;
+/** The trees of a host with cgroup v1, by their directories: the first ones have all containers. */
+const V1_CONTROLLERS: Readonly<Record<string, string>> = { systemd: "name=systemd", pids: "pids", memory: "memory", unified: "" };
 const MOST_PARENTS = 256;
 const MOST_PROCESSES = 64;
 const DEPTH = 4;
@@ -40,7 +43,7 @@ const DEPTH = 4;
  * the numbers in a cgroup are those of our own pid namespace, so the processes cannot be told where that /proc is another's.
  */
 export function containerCgroups(root: string, procRoot: string): ContainerCgroups {
-  const base = treeAt(root);
+  const { base, controller } = treeAt(root);
   const parents = new Map([["", followDirectory(base)]]);
   const read = new Map<string, readonly string[]>();
   let standing: ReadonlyMap<string, string> = new Map();
@@ -68,12 +71,13 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
   }
 
   return {
+    controller,
     note(path) {
       const parts = path.split("/");
       const index = parts.findLastIndex((part) => CONTAINER.test(part));
-      // As a process in a cgroup namespace of its own sees what is outside of that (cgroup_namespaces(7)).
-      if (parts.includes("..")) isBlind = true;
-      else if (index >= 0) addParent(parts.slice(0, index).join("/"));
+      // `..`: so a process in a cgroup namespace of its own sees what is outside of that (cgroup_namespaces(7)).
+      if (index < 0 || parts.includes("..")) isBlind = true;
+      else addParent(parts.slice(0, index).join("/"));
     },
     isBlind: () => isBlind,
     standing() {
@@ -163,10 +167,11 @@ function processesBelow(path: string, depth: number): readonly number[] | undefi
   }
 }
 
-function treeAt(root: string): string {
-  if (existsSync(`${root}/cgroup.controllers`)) return root;
-  const name = V1_TREES.find((tree) => existsSync(`${root}/${tree}/cgroup.procs`));
-  return name === undefined ? root : `${root}/${name}`;
+function treeAt(root: string): { readonly base: string; readonly controller: string } {
+  const found = Object.entries(V1_CONTROLLERS).find(([name]) => existsSync(`${root}/${name}/cgroup.procs`));
+  if (existsSync(`${root}/cgroup.controllers`) || found === undefined) return { base: root, controller: "" };
+  const [name, controller] = found;
+  return { base: `${root}/${name}`, controller };
 }
 
 /** Whether the pids in that /proc are those of our own pid namespace. */

@@ -23,8 +23,11 @@ export interface ProcessTable {
   holdsConnection(pid: number, connections: readonly Connection[]): boolean | undefined | Unreadable;
   /** The indexes of the interfaces in the network namespace of `pid`, loopback left out. */
   interfaceIndexes(pid: number): readonly number[] | undefined | Unreadable;
-  /** Where `pid` is in the cgroup2 tree, without the leading slash; the empty text is the root. Undefined also where there is no such tree. */
-  cgroup(pid: number | "self"): string | undefined | Unreadable;
+  /**
+   * Where `pid` is in the cgroup2 tree, or in that of a `controller` of cgroup v1 (`pids`, `name=systemd`), without the leading slash; the empty text
+   * is the root. Undefined also where there is no such tree.
+   */
+  cgroup(pid: number | "self", controller?: string): string | undefined | Unreadable;
 }
 
 /**
@@ -58,9 +61,9 @@ export function procProcessTable(procRoot: string): ProcessTable {
       const text = readProcFile(`${procRoot}/${pid}/net/dev_mcast`, readWhole);
       return typeof text === "string" ? parseDevMcast(text) : text;
     },
-    cgroup(pid) {
+    cgroup(pid, controller) {
       const text = readProcFile(`${procRoot}/${pid}/cgroup`, readWhole);
-      return typeof text === "string" ? parseCgroup(text) : text;
+      return typeof text === "string" ? parseCgroup(text, controller) : text;
     },
   };
 }
@@ -71,9 +74,13 @@ export function parseDevMcast(text: string): readonly number[] {
   return [...new Set(indexes.filter((index) => index > 0))];
 }
 
-/** The place in the cgroup2 tree that a `/proc/PID/cgroup` tells (cgroups(7): the line that begins with `0::`). */
-export function parseCgroup(text: string): string | undefined {
-  return /^0::\/(.*)$/m.exec(text)?.[1];
+/** The place that a `/proc/PID/cgroup` tells (cgroups(7): `number:controllers:/path`, and `0::/path` for cgroup2's tree). */
+export function parseCgroup(text: string, controller = ""): string | undefined {
+  for (const line of text.split("\n")) {
+    const [, number = "", controllers = "", path] = /^(\d+):([^:]*):\/(.*)$/.exec(line) ?? [];
+    if (controller === "" ? number === "0" && controllers === "" : controllers.split(",").includes(controller)) return path;
+  }
+  return undefined;
 }
 
 /** Field 22 of a `stat` line. The command's name (field 2) may hold spaces, parentheses and line ends, so count from its last `)`. */

@@ -44,8 +44,9 @@ function iptablesMark(run: RunCommand, program: string): ReleaseMark {
     await runTool(run, { program: `${program}-restore`, args: ["--noflush", "-w", "3"], input: `*mangle\n${line}\nCOMMIT\n` });
   }
   async function stands(): Promise<boolean> {
-    const dump = parseDump(await runTool(run, { program: `${program}-save`, args: ["-t", "mangle"] }));
-    return dump.some(({ chains }) => chains.has(CHAIN));
+    // All tables: who asks iptables-legacy for one by its name makes it, and no program can take it out again.
+    const dump = parseDump(await runTool(run, { program: `${program}-save`, args: [] }));
+    return dump.some(({ name, chains }) => name === "mangle" && chains.has(CHAIN));
   }
   return {
     put: () => load(`:${CHAIN} - [0:0]`),

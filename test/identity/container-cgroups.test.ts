@@ -57,13 +57,16 @@ describe("the containers that have a cgroup", () => {
     expect([...NO_CGROUPS.standing()]).toEqual([]);
   });
 
-  test("are not all known where one is outside of what can be seen from here", () => {
-    const { cgroups } = treeWith([]);
-    cgroups.note(`docker/${ID}`);
-    expect(cgroups.isBlind()).toBe(false);
-    cgroups.note(`../${ID}`);
-    expect([cgroups.isBlind(), NO_CGROUPS.isBlind()]).toEqual([true, false]);
-  });
+  test.for([`../${ID}`, `../docker/${ID}`, "", "..", "system.slice/podman.service"])(
+    "are not all known where one is outside of what can be seen from here, in %s",
+    (path) => {
+      const { cgroups } = treeWith([]);
+      cgroups.note(`docker/${ID}`);
+      expect(cgroups.isBlind()).toBe(false);
+      cgroups.note(path);
+      expect([cgroups.isBlind(), NO_CGROUPS.isBlind()]).toEqual([true, false]);
+    },
+  );
 
   test("are the same value as long as none came or went, and another one at once when one does", () => {
     const { cgroups, make, remove, standing } = treeWith([`docker/${ID}`]);
@@ -110,9 +113,14 @@ describe("the containers that have a cgroup", () => {
     expect(standing().map(([id]) => id)).toEqual([OTHER, ID]);
   });
 
-  test.for(["systemd", "pids", "unified"])("are found on a host with cgroup v1 in %s", (tree) => {
-    const { standing } = treeWith([`${tree}/docker/${ID}`], { name: `${tree}/cgroup.procs` });
+  test.for([
+    { tree: "systemd", controller: "name=systemd" },
+    { tree: "pids", controller: "pids" },
+    { tree: "unified", controller: "" },
+  ])("are found on a host with cgroup v1 in $tree", ({ tree, controller }) => {
+    const { cgroups, standing } = treeWith([`${tree}/docker/${ID}`], { name: `${tree}/cgroup.procs` });
     expect(standing()).toEqual([[ID, `docker/${ID}`]]);
+    expect(cgroups.controller).toBe(controller);
   });
 
   test("are none where there is no tree", () => {

@@ -72,7 +72,7 @@ test("the IPv6 addresses are those of global scope, without loopback and link-lo
   expect([...parseIfInet6(IF_INET6)]).toEqual(["fd88:77:1:6::2", "2001:db8::1"]);
 });
 
-describe("the place in the cgroup2 tree", () => {
+describe("the place in a tree of cgroups", () => {
   test.for([
     { name: "a host with that tree alone", text: "0::/system.slice/docker-ab.scope\n", cgroup: "system.slice/docker-ab.scope" },
     {
@@ -86,6 +86,13 @@ describe("the place in the cgroup2 tree", () => {
     { name: "garbage", text: "0::\n0:/docker/ab\nx0::/docker/ab\n", cgroup: undefined },
     { name: "nothing", text: "", cgroup: undefined },
   ])("$name", ({ text, cgroup }) => expect(parseCgroup(text)).toBe(cgroup));
+
+  const V1 = "12:cpu,cpuacct:/docker/ab\n1:name=systemd:/docker/cd\n0::/docker/ef\n";
+  test.for([
+    { controller: "name=systemd", cgroup: "docker/cd" },
+    { controller: "cpuacct", cgroup: "docker/ab" },
+    { controller: "pids", cgroup: undefined },
+  ])("the tree of $controller, of cgroup version 1", ({ controller, cgroup }) => expect(parseCgroup(V1, controller)).toBe(cgroup));
 });
 
 const DEV_MCAST = `2    eth0            1     0     333300000001

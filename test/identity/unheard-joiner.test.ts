@@ -15,6 +15,7 @@ function fakeCgroups(fake: FakeRuntime) {
   let isBlind = false;
   const cgroups: ContainerCgroups = {
     note: (path) => void noted.push(path),
+    controller: "",
     isBlind: () => isBlind,
     standing: () => standing,
     processesIn(directory) {
@@ -239,4 +240,15 @@ test("the cgroup of each container that is learned is noted", async () => {
   const { run } = identityOn(fake, [], { ...PLAIN_IDENTITY, cgroups });
   await run();
   expect(noted).toEqual(["pods/one/owner"]);
+});
+
+test("one whose cgroup cannot be read is noted to be nowhere", async () => {
+  const fake = createFakeRuntime();
+  const { cgroups, noted } = fakeCgroups(fake);
+  fake.run({ name: "owner" });
+  const { processTable } = fake;
+  processTable.cgroup = () => UNREADABLE;
+  const { run } = identityOn(fake, [], { ...PLAIN_IDENTITY, cgroups });
+  await run();
+  expect(noted).toEqual([""]);
 });
