@@ -1,6 +1,7 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import type { RunCommand } from "../run-command.ts";
+import { parseDump } from "./iptables-dump.ts";
 import { IMDS_IPV4, IMDS_PORT } from "./rule-set.ts";
 
 /** Where to look, and for the way to which port. */
@@ -12,9 +13,10 @@ export interface ExternalRedirect {
 
 const LISTINGS: readonly (readonly [program: string, ...args: string[]])[] = [
   ["nft", "list", "ruleset"],
-  ["iptables-nft-save", "-t", "nat"],
-  ["iptables-legacy-save", "-t", "nat"],
-  ["iptables-save", "-t", "nat"],
+  // All tables: who asks iptables-legacy for one by its name makes it.
+  ["iptables-nft-save"],
+  ["iptables-legacy-save"],
+  ["iptables-save"],
 ];
 const LOOK_AGAIN_MS = 1_000;
 const WATCH_MS = 10_000;
@@ -60,10 +62,17 @@ async function lookFor({ run, gatewayPort }: ExternalRedirect): Promise<{ holder
   const failed: string[] = [];
   for (const [program, ...args] of LISTINGS) {
     const { exitCode, stdout } = await run(program, args);
-    if (leadsTo(stdout, gatewayPort)) return { holder: program, failed };
+    if (leadsTo(program === "nft" ? stdout : natIn(stdout), gatewayPort)) return { holder: program, failed };
     if (exitCode !== 0) failed.push(program);
   }
   return { holder: undefined, failed };
+}
+
+function natIn(dump: string): string {
+  return parseDump(dump)
+    .filter(({ name }) => name === "nat")
+    .flatMap(({ rules }) => rules)
+    .join("\n");
 }
 
 /** Whether a listing names the IMDS address and leads something to the port. The rules are somebody else's: their shape is not judged. */

@@ -243,19 +243,6 @@ test.for(["nftables", "iptables-nft", "iptables-legacy"] as const)(
   },
 );
 
-test.for(["nftables", "iptables-nft"] as const)("no command makes a table of iptables-legacy where the rules are by %s", async (backend) => {
-  const { host, rules } = await startHost();
-  const legacyTables = async () => (await host.sh("cat", ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"])).split("\n").sort();
-  const before = await legacyTables();
-  await rules("apply", { rules: backend.replace("-nft", ""), all: true });
-  for (const action of ["show", "check", "diff", "remove"] as const) await rules(action);
-  await rules("remove", { "stop-keeper": true });
-  expect(await legacyTables()).toEqual(before);
-  // else it could not be seen
-  await host.sh("iptables-legacy-save", ["-t", "mangle"]);
-  expect(await legacyTables()).toContain("mangle");
-});
-
 test.for(["nftables", "iptables-nft"] as const)("remove --stop-keeper without a gateway only takes longer: %s", async (backend) => {
   const { host, rules } = await startHost();
   const before = await dumpRules(host);

@@ -8,6 +8,7 @@ function hostWith(listings: Readonly<Record<string, string>>) {
   return { run, clock: handMovedClock(), gatewayPort: 18_169 };
 }
 
+const natDump = (rules: string) => `*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n*nat\n:PREROUTING ACCEPT [0:0]\n${rules}\nCOMMIT\n`;
 const NFT =
   "table ip nat {\n  chain PREROUTING {\n    ip daddr 169.254.169.254 tcp dport 80 counter packets 0 bytes 0 redirect to :18169\n  }\n}\n";
 
@@ -18,13 +19,15 @@ describe("rules that another unit owns", () => {
     {
       name: "iptables, one rule",
       listings: {
-        "iptables-nft-save": "-A PREROUTING -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1:18169\n",
+        "iptables-nft-save": natDump(
+          "-A PREROUTING -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.0.0.1:18169",
+        ),
       },
     },
     {
       name: "iptables-legacy, a chain",
       listings: {
-        "iptables-legacy-save": "-A PREROUTING -d 169.254.169.254/32 -j X\n-A X -p tcp --dport 80 -j REDIRECT --to-ports 18169\n",
+        "iptables-legacy-save": natDump("-A PREROUTING -d 169.254.169.254/32 -j X\n-A X -p tcp --dport 80 -j REDIRECT --to-ports 18169"),
       },
     },
   ])("are seen: $name", async ({ listings }) => {

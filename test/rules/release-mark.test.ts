@@ -5,7 +5,7 @@ import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { flush } from "../support/identity.ts";
 import { scriptedRun } from "./scripted-run.ts";
 
-const SAVE = "iptables-legacy-save ";
+const SAVE = "iptables-legacy-save";
 const RESTORE = "iptables-legacy-restore --noflush -w 3";
 const STANDING = { stdout: "*mangle\n:PREROUTING ACCEPT [0:0]\n:IMDSGATE_RELEASED - [0:0]\nCOMMIT\n" };
 /** Our rules without the mark. */

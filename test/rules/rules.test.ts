@@ -16,7 +16,6 @@ const HOST: Readonly<Record<string, Answer>> = {
   "nft list tables": {},
   "iptables-legacy -V": { stdout: "iptables v1.8.9 (legacy)\n" },
   "iptables-legacy-save": {},
-  "iptables-legacy-save -t mangle": {},
   "ip -j -4 route show table all default": { stdout: '[{"dst":"default","dev":"ens5"}]' },
   "ip -j -6 route show table all default": { stdout: "[]" },
   "test -e /proc/net/if_inet6": { exitCode: 1 },
@@ -30,7 +29,7 @@ describe("the rules of a host", () => {
     expect(await rules.apply("closed", 18169)).toBe("no-conntrack-tool");
     expect(calls.slice(looks)).toEqual([
       `nft -f -\n${NFT_SCRIPT_CLOSED}`,
-      "iptables-legacy-save -t mangle",
+      "iptables-legacy-save",
       "test -e /proc/net/if_inet6",
       "iptables-legacy-save",
       "nft list tables",
@@ -137,7 +136,7 @@ describe("the rules of a host", () => {
   });
 
   test("with CAP_NET_ADMIN alone, where iptables-legacy may not be looked into, nftables still does its work", async () => {
-    const { run } = scriptedRun({ ...HOST, "iptables-legacy-save": DENIED, "iptables-legacy-save -t mangle": DENIED });
+    const { run } = scriptedRun({ ...HOST, "iptables-legacy-save": DENIED });
     const rules = await createRules(run, "auto", []);
     expect(await rules.apply("closed", 18169)).toBe("no-conntrack-tool");
   });
@@ -156,7 +155,6 @@ describe("the rules of a host", () => {
       "nft list tables": { exitCode: 1, stderr: "nft: broken\n" },
       "iptables-nft -V": { stdout: "iptables v1.8.9 (nf_tables)\n" },
       "iptables-nft-save": { exitCode: 1, stderr: "iptables-nft-save: broken\n" },
-      "iptables-nft-save -t mangle": {},
       "iptables-legacy-save": { stdout: ours },
       "iptables-legacy-restore --noflush -w 3": {},
     });
@@ -195,7 +193,7 @@ describe("the rules of a host", () => {
       await portWith(inTable),
       await portWith({ "iptables-legacy-save": { stdout: redirect } }),
       await portWith({ "nft list tables": { exitCode: 1 }, "iptables-legacy-save": { stdout: redirect } }),
-      await portWith({ "iptables-legacy-save": DENIED, "iptables-legacy-save -t mangle": DENIED }),
+      await portWith({ "iptables-legacy-save": DENIED }),
     ]).toEqual([undefined, 8222, 8111, 8111, undefined]);
   });
 
@@ -204,7 +202,6 @@ describe("the rules of a host", () => {
       ...HOST,
       "nft list tables": {},
       "iptables-legacy-save": DENIED,
-      "iptables-legacy-save -t mangle": DENIED,
     });
     const rules = await createRules(run, "auto", []);
     await expect(rules.remove()).rejects.toMatchObject({ code: "RULES_NOT_PERMITTED" });
