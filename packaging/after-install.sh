@@ -35,13 +35,19 @@ knows_handover() {
   [ -n "$caught" ] && [ $((0x$caught & 0x800)) -ne 0 ]
 }
 
+has_newer_environment() { [ -n "$(find /etc/imdsgate/environment -newer "/proc/$1" 2>/dev/null)" ]; }
+
 # The gateway that runs starts the new program, gives it port and leases, and ends: no request fails, and STS is not asked. Where that fails
 # the old one goes on, which is better than none.
 hand_over() {
-  kill -s USR2 "$1"
+  if ! kill -s USR2 "$1" 2>/dev/null; then
+    systemctl try-restart imdsgate.service
+    return 0
+  fi
   for _ in $(seq 175); do
     sleep 0.2
-    if [ "$(main_pid)" != "$1" ]; then return 0; fi
+    now=$(main_pid) || continue
+    case $now in '' | 0 | "$1") ;; *) return 0 ;; esac
   done
   echo "imdsgate: the program of before goes on, since the new one did not take its place; journalctl -u imdsgate says why. Then: systemctl restart imdsgate" >&2
 }
@@ -50,8 +56,9 @@ upgrade() {
   before=$(unit)
   systemctl daemon-reload
   pid=$(main_pid)
-  # Another unit is another sandbox: that takes a restart. The rules stay, and imdsgate.socket keeps what is asked meanwhile.
-  if [ "$pid" -gt 1 ] && [ "$before" = "$(unit)" ] && knows_handover "$pid"; then
+  # Another unit is another sandbox, and variables are read at a start alone: that takes a restart. The rules stay, and imdsgate.socket keeps
+  # what is asked meanwhile.
+  if [ "$pid" -gt 1 ] && [ "$before" = "$(unit)" ] && knows_handover "$pid" && ! has_newer_environment "$pid"; then
     hand_over "$pid"
   else
     systemctl try-restart imdsgate.service

@@ -1,7 +1,7 @@
 import { type Clock, sleep } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
-import type { Claimant } from "./identity/inventory.ts";
+import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
 import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
 import type { SourceGuard } from "./identity/source-guard.ts";
 import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
@@ -112,7 +112,7 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
   let isPrepared = false;
 
   function cgroupsOfHostNetwork(): readonly string[] {
-    const paths = containers.filter(({ namespace }) => namespace.kind === "host").map(({ pid }) => processTable.cgroup(pid));
+    const paths = claimantsOnHost(containers).map(({ pid }) => processTable.cgroup(pid));
     return paths.filter((path) => typeof path === "string");
   }
 

@@ -1,27 +1,40 @@
 import net from "node:net";
 import type { Clock } from "../clock.ts";
+import { ImdsgateError } from "../errors.ts";
 import { type HandedOver, NOTHING, parseHandoverDocument } from "./handed-over.ts";
-import { createMessagePipe } from "./message-pipe.ts";
+import { createMessagePipe, type MessagePipe } from "./message-pipe.ts";
 import { saying } from "./words.ts";
 
 /** The gateway that serves still, and ends when this one does. */
 export interface Predecessor {
-  /** Undefined where it said nothing in time, or nothing that this program can read: it begins without. */
+  /** Undefined where it ended, or said nothing that this program can read: it begins without. */
   readonly handedOver: HandedOver | undefined;
   /** Tells it that this one serves. */
   leave(): Promise<void>;
 }
 
-/** It puts down the rules first, and waits for calls that are under way. */
-const DOCUMENT_MS = 5_000;
+/** It puts down the rules first, and waits for calls that are under way. Before that is over it ends this one. */
+const DOCUMENT_MS = 60_000;
 
-/** Says to the gateway at the other end of the descriptor `pipe` that this one is there, and takes what it hands over. Undefined where it is no pipe. */
+/**
+ * Says to the gateway at the other end of the descriptor `pipe` that this one is there, and takes what it hands over. Undefined where it is no pipe.
+ * Throws HANDOVER_FAILED where it lives and says nothing: it keeps the rules then, which two must not do.
+ */
 export async function meetPredecessor(pipe: number, clock: Clock): Promise<Predecessor | undefined> {
   const stream = openPipe(pipe);
-  if (stream === undefined) return undefined;
-  const messages = createMessagePipe(stream, clock);
+  return stream && meet(createMessagePipe(stream, clock));
+}
+
+/** As `meetPredecessor`, by a pipe that is open. */
+export async function meet(messages: MessagePipe): Promise<Predecessor> {
   await messages.say(saying("loaded"));
   const heard = await messages.hear(DOCUMENT_MS);
+  if (heard.kind === "late") {
+    throw new ImdsgateError(
+      "HANDOVER_FAILED",
+      "the gateway that runs did not hand over; it goes on. To start anew: systemctl restart imdsgate",
+    );
+  }
   return {
     handedOver: heard.kind === "message" ? parseHandoverDocument(heard.message) : undefined,
     async leave() {

@@ -51,7 +51,9 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
   let isBlind = false;
 
   function addParent(directory: string): void {
-    if (parents.size < MOST_PARENTS && !parents.has(directory)) parents.set(directory, followDirectory(`${base}/${directory}`));
+    if (parents.has(directory)) return;
+    if (parents.size < MOST_PARENTS) parents.set(directory, followDirectory(`${base}/${directory}`));
+    else isBlind = true;
   }
 
   function removeParent(directory: string): void {
@@ -111,11 +113,15 @@ function followDirectory(path: string): FollowedDirectory {
   const onChange = () => {
     isChanged = true;
   };
+  const onEnd = () => {
+    watcher?.close();
+    watcher = undefined;
+  };
 
   function follow(): void {
     watcher?.close();
     try {
-      watcher = watch(path, { persistent: false }, onChange).on("error", onChange);
+      watcher = watch(path, { persistent: false }, onChange).on("error", onEnd);
     } catch {
       watcher = undefined;
     }
@@ -126,8 +132,9 @@ function followDirectory(path: string): FollowedDirectory {
       const found = statSync(path, { throwIfNoEntry: false });
       if (found === undefined) return undefined;
       const { ino, nlink } = found;
-      if (ino !== seen.ino) follow();
-      if (ino === seen.ino && nlink === seen.nlink && !isChanged && watcher !== undefined) return names;
+      const isFollowed = ino === seen.ino && watcher !== undefined;
+      if (isFollowed && nlink === seen.nlink && !isChanged) return names;
+      if (!isFollowed) follow();
       seen = { ino, nlink };
       isChanged = false;
       names = directoriesIn(path);

@@ -28,8 +28,14 @@ function eventsSince(now: number): string {
   return `/events?since=${Math.floor(now / 1000)}&filters=${encodeURIComponent(JSON.stringify(EVENT_FILTERS))}`;
 }
 
+/** Also those that join one that joins it. */
 function joinersOf(ownerId: string, owners: ReadonlyMap<string, string>): readonly string[] {
-  return [...owners].flatMap(([id, owner]) => (owner === ownerId ? [id] : []));
+  const found = new Set([ownerId]);
+  for (let before = 0; before < found.size; ) {
+    before = found.size;
+    for (const [id, owner] of owners) if (found.has(owner)) found.add(id);
+  }
+  return [...found].filter((id) => id !== ownerId);
 }
 
 export interface DockerRuntime extends ContainerRuntime {

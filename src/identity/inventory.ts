@@ -30,7 +30,10 @@ export interface Inventory {
   readonly byAddress: ReadonlyMap<string, readonly string[]>;
   /** Containers without a process that will join another's network namespace when they start: their ids, and whose it is. */
   readonly joiners: ReadonlyMap<string, string>;
-  /** Container id to the ids of those that joined its network namespace, or will. */
+  /**
+   * Container id to the ids of those that joined its network namespace, or will, also by joining one that did. Under `NOBODY_KNOWN`: those whose
+   * owner is gone, or not known yet.
+   */
   readonly sharers: ReadonlyMap<string, readonly string[]>;
 }
 
@@ -88,14 +91,18 @@ export function claimsOn(
   };
 }
 
-/** The containers that joined the network namespace of the container `id`, and ids of those that will when they start, or have by now. */
+/**
+ * The containers that joined the network namespace of the container `id`, or may have, and ids of those that will when they start, or have by now.
+ */
 export function sharersOf(
   inventory: Inventory,
   id: string,
 ): { readonly sharers: readonly Claimant[]; readonly joiners: readonly string[] } {
   const ids = inventory.sharers.get(id) ?? [];
+  // Whom they joined is gone, but its namespace lives on with them. One that is still to start could not do so any more.
+  const orphans = inventory.sharers.get(NOBODY_KNOWN) ?? [];
   return {
-    sharers: ids.map((sharer) => inventory.claimants.get(sharer)).filter((claimant) => claimant !== undefined),
+    sharers: [...ids, ...orphans].map((sharer) => inventory.claimants.get(sharer)).filter((claimant) => claimant !== undefined),
     joiners: ids.filter((sharer) => inventory.joiners.has(sharer)),
   };
 }
@@ -219,8 +226,35 @@ function withEndpoints(claimant: Claimant, addresses: ReadonlySet<string>, netwo
   };
 }
 
+const NOBODY_KNOWN = "";
+
 function sharersIn(inspected: Inventory["inspected"], joiners: Inventory["joiners"]): Inventory["sharers"] {
-  const owners = [...inspected].flatMap(([id, { namespace }]) => (namespace.kind === "shared" ? [[id, namespace.ownerId] as const] : []));
-  const byOwner = Map.groupBy([...owners, ...joiners], ([, ownerId]) => ownerId);
-  return new Map([...byOwner].map(([ownerId, pairs]) => [ownerId, pairs.map(([id]) => id)]));
+  const joined = [...inspected.values()].flatMap(({ workload: { id }, namespace }) =>
+    namespace.kind === "shared" ? [[id, namespace.ownerId] as const] : [],
+  );
+  const owners = new Map([...joined, ...joiners]);
+  return Map.groupBy(owners.keys(), (id) => {
+    const root = rootOf(id, owners);
+    return inspected.has(root) ? root : NOBODY_KNOWN;
+  });
+}
+
+/** Who joined somebody that had joined another is in the namespace of that one. */
+function rootOf(id: string, owners: ReadonlyMap<string, string>): string {
+  const passed = new Set<string>();
+  let root = id;
+  for (let next = owners.get(id); next !== undefined && !passed.has(next); next = owners.get(next)) {
+    passed.add(next);
+    root = next;
+  }
+  return owners.has(root) ? NOBODY_KNOWN : root;
+}
+
+/** Those of `claimants` that are in the host's network namespace, also by joining one that is; one that joined nobody known may be. */
+export function claimantsOnHost(claimants: readonly Claimant[]): readonly Claimant[] {
+  const kinds = new Map(claimants.map(({ workload, namespace }) => [workload.id, namespace.kind]));
+  const owners = new Map(
+    claimants.flatMap(({ workload, namespace }) => (namespace.kind === "shared" ? [[workload.id, namespace.ownerId] as const] : [])),
+  );
+  return claimants.filter(({ workload: { id } }) => kinds.get(rootOf(id, owners)) !== "own");
 }

@@ -17,6 +17,14 @@ export function podmanRuntime(endpoint: DockerEndpoint, clock: Clock): Container
     },
     // `podman run --cgroups=disabled`; and its events come up to 250 ms late.
     haveAllCgroups: false,
-    listJoiners: (ownerId, signal) => docker.listMatching({ network: [`container:${ownerId}`] }, signal),
+    async listJoiners(ownerId, signal) {
+      const found = new Set([ownerId]);
+      for (let owners: readonly string[] = [ownerId]; owners.length > 0; ) {
+        const ids = await docker.listMatching({ network: owners.map((id) => `container:${id}`) }, signal);
+        owners = ids.filter((id) => !found.has(id));
+        for (const id of owners) found.add(id);
+      }
+      return [...found].filter((id) => id !== ownerId);
+    },
   };
 }

@@ -47,6 +47,21 @@ test("of two that are bound otherwise none is given the role of the other, from 
   }
 });
 
+test("nor who joins a joiner, also when that one has gone", { timeout: LIMIT_MS }, async () => {
+  await start("left-first", "--network", "front");
+  await start("left-second", "--network", "container:left-first");
+  expect(await roleSeenBy(host, "left-second")).toEqual(given("left-role"));
+  await start("right-third", "--network", "container:left-second");
+  const isNotLeft = async () => expect(["right-role", ""]).toContain((await roleSeenBy(host, "right-third")).role);
+  await isNotLeft();
+  await host.docker("stop", "--time", "0", "left-second");
+  await isNotLeft();
+  await host.docker("rm", "left-second");
+  await isNotLeft();
+  await host.docker("rm", "--force", "right-third");
+  expect(await roleSeenBy(host, "left-first")).toEqual(given("left-role"));
+});
+
 test("once both are known, each is itself or nobody, the one without a binding too", { timeout: LIMIT_MS }, async () => {
   await start("left", "--network", "front");
   await start("right", "--network", "container:left");

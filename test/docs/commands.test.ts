@@ -11,7 +11,7 @@ const SPANS = PAGES.flatMap(codeSpansOf);
 const CODE = [...SPANS, ...PAGES.flatMap(codeLinesOf)];
 /** Flags of other programs that the pages name by themselves. */
 const FOREIGN_FLAGS = [
-  ...["--cap-drop", "--cgroup-parent", "--network", "--pid", "--name", "--restart"],
+  ...["--cap-drop", "--cgroup-parent", "--cgroups", "--network", "--pid", "--name", "--restart"],
   ...["--noflush", "--experimental-sea-config"],
   ...["--strict", "--requests", "--credentials", "--identity", "--quick"],
 ];

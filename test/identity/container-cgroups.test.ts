@@ -68,6 +68,14 @@ describe("the containers that have a cgroup", () => {
     },
   );
 
+  test("are not all known where they are in more places than are looked at", () => {
+    const { cgroups } = treeWith([]);
+    for (let place = 0; place < 255; place += 1) cgroups.note(`pods/${place}/${ID}`);
+    expect(cgroups.isBlind()).toBe(false);
+    cgroups.note(`pods/one-more/${ID}`);
+    expect(cgroups.isBlind()).toBe(true);
+  });
+
   test("are the same value as long as none came or went, and another one at once when one does", () => {
     const { cgroups, make, remove, standing } = treeWith([`docker/${ID}`]);
     const first = cgroups.standing();

@@ -40,12 +40,18 @@ describe("questions", () => {
     ]);
   });
 
-  test("about who joins a container are answered by the list of all, running or not", async () => {
+  test("about who joins a container, or one that joins it, are answered by the list of all, running or not", async () => {
     const joining = (id: string, owner: string) => ({ Id: id, HostConfig: { NetworkMode: `container:${owner}` } });
-    const items = [joining(ID, OTHER), joining("d".repeat(64), ID), { Id: OTHER, HostConfig: { NetworkMode: "bridge" } }];
+    const [second, apart] = ["d".repeat(64), "e".repeat(64)];
+    const items = [
+      joining(second, ID),
+      joining(ID, OTHER),
+      joining(apart, "f".repeat(64)),
+      { Id: OTHER, HostConfig: { NetworkMode: "bridge" } },
+    ];
     const { runtime, requests } = await scriptedDocker((socket) => socket.end(reply(200, JSON.stringify(items))));
     expect(runtime.haveAllCgroups).toBe(true);
-    expect(await runtime.listJoiners(OTHER, never)).toEqual([ID]);
+    expect(await runtime.listJoiners(OTHER, never)).toEqual([ID, second]);
     expect(requests.map((line) => decodeURIComponent(line))).toEqual(["GET /containers/json?all=1&filters={} HTTP/1.1"]);
   });
 

@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Claimant, Inventory, Sighting } from "../../src/identity/inventory.ts";
-import { claimsOn, EMPTY_INVENTORY, idsToInspect, networksOf, withSightings } from "../../src/identity/inventory.ts";
+import {
+  claimantsOnHost,
+  claimsOn,
+  EMPTY_INVENTORY,
+  idsToInspect,
+  networksOf,
+  sharersOf,
+  withSightings,
+} from "../../src/identity/inventory.ts";
 
 function claimant(id: string, addresses: readonly string[], startTime = "1"): Claimant {
   return {
@@ -174,5 +182,50 @@ describe("whatever came, late, twice or never", () => {
       }),
       { numRuns: 500 },
     );
+  });
+});
+
+describe("who shares the network namespace of a container", () => {
+  const joined = (id: string, ownerId: string) => ({ ...claimant(id, []), namespace: { kind: "shared", ownerId } as const });
+  const runs = (one: Claimant): Sighting => ({ kind: "container", claimant: one });
+  const [a, b, c] = [claimant("a", ["10.0.0.2"]), joined("b", "a"), joined("c", "b")];
+
+  test.for([
+    { name: "one that joined one that joined it", others: [runs(b), runs(c)], sharers: [b, c], joiners: [] },
+    {
+      name: "the same, when that one stands still",
+      others: [runs(c), { kind: "container-idle", id: "b", ownerId: "a" }],
+      sharers: [c],
+      joiners: ["b"],
+    },
+    { name: "the same, when that one is gone: it may be anywhere", others: [runs(c)], sharers: [c], joiners: [] },
+    {
+      name: "one that will join one that joined it",
+      others: [runs(b), { kind: "container-idle", id: "c", ownerId: "b" }],
+      sharers: [b],
+      joiners: ["c"],
+    },
+    { name: "none that joined another", others: [runs(claimant("o", [])), runs(joined("c", "o"))], sharers: [], joiners: [] },
+    {
+      name: "none that could join nobody any more",
+      others: [{ kind: "container-idle", id: "c", ownerId: "gone" }],
+      sharers: [],
+      joiners: [],
+    },
+    {
+      name: "those that are said to have joined each other",
+      others: [runs(joined("b", "c")), runs(c)],
+      sharers: [joined("b", "c"), c],
+      joiners: [],
+    },
+  ] as const)("$name", ({ others, sharers, joiners }) => {
+    const found = sharersOf(inventoryOf(runs(a), ...others), "a");
+    expect({ sharers: new Set(found.sharers), joiners: found.joiners }).toEqual({ sharers: new Set(sharers), joiners });
+  });
+
+  test("the host's, also by joining one that has it, and perhaps by joining one that is gone", () => {
+    const host = { ...claimant("h", []), namespace: { kind: "host" } as const };
+    const [second, third, lost] = [joined("i", "h"), joined("j", "i"), joined("k", "gone")];
+    expect(claimantsOnHost([a, b, third, host, second, lost, c])).toEqual([third, host, second, lost]);
   });
 });

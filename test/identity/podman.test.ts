@@ -52,11 +52,16 @@ test("whom its container joins is asked by an inspection, since its list says th
   expect(requests).toEqual([`GET /containers/${ID}/json HTTP/1.1`]);
 });
 
-test("a container may have no cgroup of its own; who joins a network namespace is asked by a filter, of those too that do not run", async () => {
-  const { path, requests } = await scriptedDocker((socket) => socket.end(reply(200, JSON.stringify([{ Id: ID }]))));
+test("a container may have no cgroup of its own; who joins one, or one that joins it, is asked by a filter, running or not", async () => {
+  const second = "d".repeat(64);
+  const asked = (...owners: readonly string[]) =>
+    `filters=${encodeURIComponent(JSON.stringify({ network: owners.map((id) => `container:${id}`) }))}`;
+  const answers: Readonly<Record<string, readonly string[]>> = { [asked("owner")]: [ID], [asked(ID)]: [second], [asked(second)]: [] };
+  const { path, requests } = await scriptedDocker((socket, target) =>
+    socket.end(reply(200, JSON.stringify(answers[target.split("&")[1] ?? ""]?.map((id) => ({ Id: id }))))),
+  );
   const podman = podmanRuntime({ kind: "unix", path }, handMovedClock());
   expect(podman.haveAllCgroups).toBe(false);
-  expect(await podman.listJoiners("owner", never)).toEqual([ID]);
-  const filters = encodeURIComponent(`{"network":["container:owner"]}`);
-  expect(requests).toEqual([`GET /containers/json?all=1&filters=${filters} HTTP/1.1`]);
+  expect(await podman.listJoiners("owner", never)).toEqual([ID, second]);
+  expect(requests).toEqual(Object.keys(answers).map((filters) => `GET /containers/json?all=1&${filters} HTTP/1.1`));
 });
