@@ -6,11 +6,18 @@ import { roleSeenBy } from "../support/docker-host/metadata.ts";
 
 const LIMIT_MS = 120_000;
 const OK = "HTTP/1.1 200 OK";
+const HOST_NETWORK = ["--network", "host"];
 const SEEN = [
   { container: "agent", seen: { status: OK, role: "agent-role" } },
   { container: "other", seen: { status: OK, role: "other-role" } },
   { container: "unbound", seen: { status: "HTTP/1.1 404 Not Found", role: "" } },
   { container: "ecs-agent", seen: { status: OK, role: SIM_INSTANCE_ROLE.name } },
+  // The host's network by joining a container that has it, from a place of its own in the tree of cgroups.
+  {
+    container: "joined",
+    options: ["--network", "container:agent", "--cgroup-parent", "/odd/place"],
+    seen: { status: OK, role: "joined-role" },
+  },
 ];
 
 describe.for(["nftables", "iptables"] as const)("containers with the host's network, under %s", (backend) => {
@@ -20,9 +27,11 @@ describe.for(["nftables", "iptables"] as const)("containers with the host's netw
     host = await startDockerHost();
     await startRealImds(host);
     const sts = await startSts(host, "canary");
-    for (const { container } of SEEN) await host.docker("run", "--detach", "--network", "host", "--name", container, "imdsgate-test");
+    for (const { container, options = HOST_NETWORK } of SEEN) {
+      await host.docker("run", "--detach", ...options, "--name", container, "imdsgate-test");
+    }
     await host.docker("run", "--detach", "--name", "bridged", "imdsgate-test");
-    const bindings = ["agent", "other", "bridged"].flatMap((name) => ["--bind", `name:${name}=${name}-role`]);
+    const bindings = ["agent", "other", "joined", "bridged"].flatMap((name) => ["--bind", `name:${name}=${name}-role`]);
     const aws = ["--account", "111122223333", "--sts-endpoint", sts];
     gateway = await startGateway(host, [...bindings, ...aws, "--host-role", "name:ecs-agent", "--rules", backend]);
   }, LIMIT_MS);
