@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import { macOf } from "./bridge.ts";
+import { placeInCgroup } from "./container-cgroup.ts";
 
 /** A container that the stub tells of. */
 export interface StubContainer {
@@ -29,6 +30,7 @@ export async function startDockerStub(
   owner: AsyncDisposableStack,
 ): Promise<DockerStub> {
   const running = new Map(containers.map((container, index) => [stubId(index), container]));
+  for (const [id, { pid }] of running) placeInCgroup(id, pid, owner);
   const streams = new Set<ServerResponse>();
   const server = createServer((request, response) => {
     const [path = ""] = (request.url ?? "").split("?", 1);
@@ -51,6 +53,7 @@ export async function startDockerStub(
     start(container) {
       started += 1;
       const id = `${started}`.padStart(12, "0").padEnd(64, "e");
+      placeInCgroup(id, container.pid, owner);
       running.set(id, container);
       tell("start", id);
       return () => {

@@ -24,7 +24,7 @@ export const FULL: FullPlan = {
   neighbour: { rounds: 5, questions: 500 },
   profiled: 20_000,
   credentials: { newContainers: 25, warmAnswers: 5_000, leases: 10_000 },
-  rules: { containers: 1_000, idleMs: 90_000, foreign: { rounds: 5, requests: 2_000 } },
+  rules: { containers: 1_000, settleMs: 30_000, idleMs: 90_000, foreign: { rounds: 5, requests: 2_000 } },
   identity: { counts: [10, 100, 1_000], attestations: 10_000, coming: 15, starts: 3 },
 };
 /** To see that it works. */
@@ -37,6 +37,6 @@ export const QUICK: FullPlan = {
   neighbour: { rounds: 1, questions: 200 },
   profiled: 3_000,
   credentials: { newContainers: 5, warmAnswers: 500, leases: 1_000 },
-  rules: { containers: 50, idleMs: 5_000, foreign: { rounds: 1, requests: 500 } },
+  rules: { containers: 50, settleMs: 1_000, idleMs: 5_000, foreign: { rounds: 1, requests: 500 } },
   identity: { counts: [10, 50], attestations: 1_000, coming: 5, starts: 1 },
 };

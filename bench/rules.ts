@@ -11,6 +11,8 @@ import { ask, nextLine } from "./talk.ts";
 export interface RulesPlan {
   readonly containers: number;
   /** For how long a keeper is left alone. */
+  /** For half a minute the kernel still tells of the new ports, one by one. */
+  readonly settleMs: number;
   readonly idleMs: number;
   readonly foreign: ForeignPlan;
 }
@@ -50,12 +52,13 @@ export async function measureRules(plan: RulesPlan, tell: (text: string) => void
 
 async function measureHost<T>(
   kind: HostKind,
-  { containers, idleMs }: RulesPlan,
+  { containers, settleMs, idleMs }: RulesPlan,
   andThen: (program: Program) => Promise<T>,
 ): Promise<{ readonly kept: KeptIdle; readonly besides: T }> {
   await using owner = new AsyncDisposableStack();
   const program = await startProgram({ command: [...OWN_HOST, process.execPath, HOST, kind, `${containers}`] }, owner);
   const changes = await nextLine<RuleChanges>(program);
+  await sleep(settleMs);
   const before = cpuMicrosWithEnded(program.pid);
   const startedAt = performance.now();
   await sleep(idleMs);
