@@ -142,13 +142,20 @@ export type FollowCommand = (
 /** Without a shell, with `runCommand`'s environment. The program ends with this process at the latest. */
 export const followCommand: FollowCommand = async (program, args, onLine, signal) => {
   if (signal.aborted) return;
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], env: commandEnvironment() });
-  createInterface({ input: child.stdout }).on("line", onLine);
+  let child: ChildProcess;
+  try {
+    child = spawn(program, args, { stdio: ["ignore", "pipe", "ignore"], env: commandEnvironment() });
+  } catch {
+    return;
+  }
+  const ended = once(child, "close").catch(() => {});
+  // Without a descriptor there is no stdout either, and the error comes afterwards.
+  if (child.stdout) createInterface({ input: child.stdout }).on("line", onLine);
   const end = () => endProgram(child);
   const endNow = () => void child.kill();
   signal.addEventListener("abort", end, { once: true });
   process.once("exit", endNow);
-  await once(child, "close").catch(() => {});
+  await ended;
   signal.removeEventListener("abort", end);
   process.off("exit", endNow);
 };

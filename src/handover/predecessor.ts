@@ -37,10 +37,8 @@ export async function meet(messages: MessagePipe): Promise<Predecessor> {
   }
   return {
     handedOver: heard.kind === "message" ? parseHandoverDocument(heard.message) : undefined,
-    async leave() {
-      await messages.say(saying("serving"));
-      messages.close();
-    },
+    // The pipe stays open: while it does, that one can tell that this one lives.
+    leave: () => messages.say(saying("serving")),
   };
 }
 

@@ -161,7 +161,8 @@ function createSettle({ roster, clock }: AttestParts, verdictOn: ReturnType<type
 
   async function verdictWithAll(found: Claims, inquiry: Inquiry): Promise<Attestation> {
     const all = await withSharersKnown(found, inquiry);
-    return all === undefined ? SILENT : verdictOn(inquiry.address, all);
+    if (all === undefined) return SILENT;
+    return all.live.length === 0 && all.pending.length > 0 ? STARTING : verdictOn(inquiry.address, all);
   }
 
   return async (inquiry: Inquiry, manner: AttestManner): Promise<Attestation> => {

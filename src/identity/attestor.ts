@@ -54,13 +54,14 @@ export function createIdentity(parts: IdentityParts): Identity {
     for (const callback of forContainers) callback(isLive ? [...roster.claimants()] : []);
   };
   const onChange = (before: Claimant | undefined, after: Claimant | undefined) => {
+    if (before && !after) cgroups.forget(before.workload.id);
     if (after && after.pid !== before?.pid) noteCgroup(after);
     audience.tell(before, after);
     if (isLive) tellContainers();
   };
-  const noteCgroup = ({ pid }: Claimant) => {
+  const noteCgroup = ({ pid, workload: { id } }: Claimant) => {
     const path = processTable.cgroup(pid, cgroups.controller);
-    if (path !== undefined) cgroups.note(path === UNREADABLE ? "" : path);
+    if (path !== undefined) cgroups.note(id, path === UNREADABLE ? "" : path);
   };
   const onLive = (live: boolean) => {
     isLive = live;

@@ -1,12 +1,15 @@
 import { existsSync, type FSWatcher, readdirSync, readFileSync, readlinkSync, statSync, watch } from "node:fs";
+import { UNREADABLE } from "./process-table.ts";
 
 /** The cgroups of containers, as the kernel has them at this moment and before any runtime tells of them. Read only. */
 export interface ContainerCgroups {
   /** In which tree it looks: cgroup2's is the empty text, else a controller of cgroup v1. */
   readonly controller: string;
-  /** Takes note of where in that tree the process of a container is: what is beside it is looked at from now on. */
-  note(path: string): void;
-  /** Whether a container that was noted is nowhere where it could have been seen from here: so can others be then. */
+  /** Takes note of where in that tree the process of the container `id` is: what is beside it is looked at from now on. */
+  note(id: string, path: string): void;
+  /** Takes note that the container `id` has no process any more. */
+  forget(id: string): void;
+  /** Whether a container that was noted is nowhere where it could have been seen from here, or a directory cannot be read: then others are not seen either. */
   isBlind(): boolean;
   /** The directory of each container that has a cgroup, by the container's id. The same value as long as none came or went. */
   standing(): ReadonlyMap<string, string>;
@@ -20,6 +23,7 @@ export interface ContainerCgroups {
 export const NO_CGROUPS: ContainerCgroups = {
   controller: "",
   note: () => {},
+  forget: () => {},
   isBlind: () => false,
   standing: () => new Map(),
   processesIn: () => undefined,
@@ -48,12 +52,15 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
   const read = new Map<string, readonly string[]>();
   let standing: ReadonlyMap<string, string> = new Map();
   const areNumbersOurs = isOurProc(procRoot);
-  let isBlind = false;
+  /** Containers that cannot be seen, and directories that cannot be read. */
+  const unseen = new Set<string>();
 
-  function addParent(directory: string): void {
-    if (parents.has(directory)) return;
-    if (parents.size < MOST_PARENTS) parents.set(directory, followDirectory(`${base}/${directory}`));
-    else isBlind = true;
+  /** Whether `directory` is looked at. */
+  function addParent(directory: string): boolean {
+    if (parents.has(directory)) return true;
+    if (parents.size >= MOST_PARENTS || !existsSync(`${base}/${directory}`)) return false;
+    parents.set(directory, followDirectory(`${base}/${directory}`));
+    return true;
   }
 
   function removeParent(directory: string): void {
@@ -62,26 +69,40 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     read.delete(directory);
   }
 
+  /** The root and what is right below it; where that is more than can be looked at, or cannot be read, nobody knows who is there. */
+  function noteUnread(directory: string, isUnread: boolean): void {
+    if (isUnread) unseen.add(`directory ${directory}`);
+    else unseen.delete(`directory ${directory}`);
+  }
+
   /** Whether something came or went below `directory`. */
   function look(directory: string, parent: FollowedDirectory): boolean {
     const names = parent.names();
-    if (names === read.get(directory)) return false;
+    noteUnread(directory, names === UNREADABLE);
+    if (names === read.get(directory) || names === UNREADABLE) return false;
     if (names === undefined) removeParent(directory);
     else read.set(directory, names);
-    if (directory === "") for (const name of names ?? []) if (mayHoldContainers(name)) addParent(name);
+    if (directory === "") addBelowRoot(names ?? []);
     return true;
+  }
+
+  function addBelowRoot(names: readonly string[]): void {
+    const added = names.filter(mayHoldContainers).map(addParent);
+    noteUnread("below the root", parents.size >= MOST_PARENTS && added.includes(false));
   }
 
   return {
     controller,
-    note(path) {
+    note(id, path) {
       const parts = path.split("/");
       const index = parts.findLastIndex((part) => CONTAINER.test(part));
       // `..`: so a process in a cgroup namespace of its own sees what is outside of that (cgroup_namespaces(7)).
-      if (index < 0 || parts.includes("..")) isBlind = true;
-      else addParent(parts.slice(0, index).join("/"));
+      const isSeen = index >= 0 && !parts.includes("..") && addParent(parts.slice(0, index).join("/"));
+      if (isSeen) unseen.delete(id);
+      else unseen.add(id);
     },
-    isBlind: () => isBlind,
+    forget: (id) => void unseen.delete(id),
+    isBlind: () => unseen.size > 0,
     standing() {
       let isChanged = false;
       for (const [directory, parent] of parents) isChanged = look(directory, parent) || isChanged;
@@ -97,7 +118,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
 
 interface FollowedDirectory {
   /** The directories right below; the same value as long as none came or went. Undefined where there is no such directory. */
-  names(): readonly string[] | undefined;
+  names(): Names;
   close(): void;
 }
 
@@ -107,7 +128,7 @@ interface FollowedDirectory {
  */
 function followDirectory(path: string): FollowedDirectory {
   let seen = { ino: -1, nlink: -1 };
-  let names: readonly string[] | undefined;
+  let names: Names;
   let watcher: FSWatcher | undefined;
   let isChanged = false;
   const onChange = () => {
@@ -129,15 +150,17 @@ function followDirectory(path: string): FollowedDirectory {
 
   return {
     names() {
-      const found = statSync(path, { throwIfNoEntry: false });
-      if (found === undefined) return undefined;
+      const found = statOf(path);
+      if (found === undefined || found === UNREADABLE) return found;
       const { ino, nlink } = found;
       const isFollowed = ino === seen.ino && watcher !== undefined;
       if (isFollowed && nlink === seen.nlink && !isChanged) return names;
       if (!isFollowed) follow();
-      seen = { ino, nlink };
       isChanged = false;
-      names = directoriesIn(path);
+      const listed = directoriesIn(path);
+      // What could not be read is read again at the next look.
+      seen = listed === UNREADABLE ? { ino, nlink: -1 } : { ino, nlink };
+      names = listed;
       return names;
     },
     close: () => watcher?.close(),
@@ -153,24 +176,41 @@ function containerAt(directory: string, name: string): readonly (readonly [strin
   return id === undefined ? [] : [[id, directory === "" ? name : `${directory}/${name}`]];
 }
 
-function directoriesIn(path: string): readonly string[] {
+type Names = readonly string[] | undefined | typeof UNREADABLE;
+
+/** Undefined where there is no such directory. */
+function directoriesIn(path: string): Names {
   try {
     return readdirSync(path, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []));
-  } catch {
-    return [];
+  } catch (error) {
+    return isGone(error) ? undefined : UNREADABLE;
   }
+}
+
+function statOf(path: string) {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    return isGone(error) ? undefined : UNREADABLE;
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENODEV");
 }
 
 function processesBelow(path: string, depth: number): readonly number[] | undefined {
   try {
     const own = readFileSync(`${path}/cgroup.procs`, "latin1").split("\n").filter(Boolean).map(Number);
     const hasMore = statSync(path).nlink > 2;
-    const below = hasMore ? directoriesIn(path).map((name) => (depth > 0 ? processesBelow(`${path}/${name}`, depth - 1) : undefined)) : [];
+    const names = hasMore ? directoriesIn(path) : [];
+    if (names === UNREADABLE) return undefined;
+    const below = (names ?? []).map((name) => (depth > 0 ? processesBelow(`${path}/${name}`, depth - 1) : undefined));
     const all = [own, ...below].flatMap((found) => found ?? [0]);
     // A process of another pid namespace has the number 0 here.
     return all.length > MOST_PROCESSES || all.includes(0) ? undefined : all;
   } catch (error) {
-    return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENODEV") ? [] : undefined;
+    return isGone(error) ? [] : undefined;
   }
 }
 

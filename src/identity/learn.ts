@@ -105,9 +105,10 @@ function rememberedImageLabels(runtime: ContainerRuntime): ContainerRuntime["ima
   };
 }
 
-/** Docker and Podman write `container:` and the id, whatever the operator wrote. */
+/** Docker and Podman write `container:` and the id, whatever the operator wrote. Podman's `ns:PATH` is somebody's, and nobody says whose. */
 function namespaceOf({ networkMode }: InspectedContainer): NetworkNamespace {
   if (networkMode === "host") return { kind: "host" };
+  if (networkMode.startsWith("ns:")) return { kind: "shared", ownerId: networkMode };
   const ownerId = joinedContainer(networkMode);
   return ownerId === undefined ? { kind: "own" } : { kind: "shared", ownerId };
 }

@@ -160,8 +160,10 @@ function createBoard<T>(first: T) {
     async change(signal: AbortSignal): Promise<void> {
       const { promise, resolve } = bell;
       if (signal.aborted) return;
-      signal.addEventListener("abort", () => resolve(), { once: true });
+      const end = () => resolve();
+      signal.addEventListener("abort", end, { once: true });
       await promise;
+      signal.removeEventListener("abort", end);
     },
   };
 }

@@ -1,8 +1,9 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
-import type { RunCommand } from "../run-command.ts";
+import type { CommandResult, RunCommand } from "../run-command.ts";
 import { parseDump } from "./iptables-dump.ts";
 import { IMDS_IPV4, IMDS_PORT } from "./rule-set.ts";
+import { isDenied } from "./tool.ts";
 
 /** Where to look, and for the way to which port. */
 export interface ExternalRedirect {
@@ -61,9 +62,9 @@ function goneFor(gatewayPort: number): string {
 async function lookFor({ run, gatewayPort }: ExternalRedirect): Promise<{ holder: string | undefined; failed: readonly string[] }> {
   const failed: string[] = [];
   for (const [program, ...args] of LISTINGS) {
-    const { exitCode, stdout } = await run(program, args);
-    if (leadsTo(program === "nft" ? stdout : natIn(stdout), gatewayPort)) return { holder: program, failed };
-    if (exitCode !== 0) failed.push(program);
+    const listed = await listBy(run, program, args);
+    if (leadsTo(program === "nft" ? listed.stdout : natIn(listed.stdout), gatewayPort)) return { holder: program, failed };
+    if (listed.exitCode !== 0) failed.push(program);
   }
   return { holder: undefined, failed };
 }
@@ -73,6 +74,12 @@ function natIn(dump: string): string {
     .filter(({ name }) => name === "nat")
     .flatMap(({ rules }) => rules)
     .join("\n");
+}
+
+/** Which tables iptables-legacy has is root's to know. Others name the one that is meant, which makes it where it was not. */
+async function listBy(run: RunCommand, program: string, args: readonly string[]): Promise<CommandResult> {
+  const listed = await run(program, args);
+  return isDenied(listed) ? run(program, [...args, "-t", "nat"]) : listed;
 }
 
 /** Whether a listing names the IMDS address and leads something to the port. The rules are somebody else's: their shape is not judged. */

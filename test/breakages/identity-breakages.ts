@@ -133,10 +133,10 @@ export const IDENTITY_BREAKAGES: readonly Breakage[] = [
     name: "the same, where the containers' place is outside of that",
     rule: "README, security model 2",
     file: "src/identity/container-cgroups.ts",
-    search: "isBlind = true;",
-    replace: "isBlind = false;",
+    search: "else unseen.add(id);",
+    replace: "",
     tests: ["test/identity/container-cgroups.test.ts"],
-    titled: "outside of what can be seen from here",
+    titled: "not where it could be seen",
   },
   {
     ...UNHEARD,

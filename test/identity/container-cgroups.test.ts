@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
@@ -57,22 +57,38 @@ describe("the containers that have a cgroup", () => {
     expect([...NO_CGROUPS.standing()]).toEqual([]);
   });
 
-  test.for([`../${ID}`, `../docker/${ID}`, "", "..", "system.slice/podman.service"])(
-    "are not all known where one is outside of what can be seen from here, in %s",
+  test.for([`../${ID}`, `../docker/${ID}`, "", "..", "system.slice/podman.service", `elsewhere/${ID}`])(
+    "are not all known while one is not where it could be seen, in %s",
     (path) => {
-      const { cgroups } = treeWith([]);
-      cgroups.note(`docker/${ID}`);
+      const { cgroups } = treeWith(["docker"]);
+      cgroups.note(ID, `docker/${ID}`);
       expect(cgroups.isBlind()).toBe(false);
-      cgroups.note(path);
+      cgroups.note(OTHER, path);
       expect([cgroups.isBlind(), NO_CGROUPS.isBlind()]).toEqual([true, false]);
+      cgroups.forget(ID);
+      expect(cgroups.isBlind()).toBe(true);
+      cgroups.forget(OTHER);
+      expect(cgroups.isBlind()).toBe(false);
     },
   );
 
+  test("are not all known while the tree cannot be read", () => {
+    const { cgroups, root } = treeWith([`docker/${ID}`]);
+    expect([cgroups.standing().size, cgroups.isBlind()]).toEqual([1, false]);
+    renameSync(`${root}/docker`, `${root}/aside`);
+    symlinkSync("docker", `${root}/docker`);
+    expect([cgroups.standing().has(ID), cgroups.isBlind()]).toEqual([true, true]);
+    unlinkSync(`${root}/docker`);
+    renameSync(`${root}/aside`, `${root}/docker`);
+    expect([cgroups.standing().size, cgroups.isBlind()]).toEqual([1, false]);
+  });
+
   test("are not all known where they are in more places than are looked at", () => {
-    const { cgroups } = treeWith([]);
-    for (let place = 0; place < 255; place += 1) cgroups.note(`pods/${place}/${ID}`);
+    const places = Array.from({ length: 256 }, (_, place) => `pods/${place}`);
+    const { cgroups } = treeWith(places);
+    for (const place of places.slice(1)) cgroups.note(place, `${place}/${ID}`);
     expect(cgroups.isBlind()).toBe(false);
-    cgroups.note(`pods/one-more/${ID}`);
+    cgroups.note("one more", `pods/0/${ID}`);
     expect(cgroups.isBlind()).toBe(true);
   });
 
@@ -117,7 +133,7 @@ describe("the containers that have a cgroup", () => {
   test("are found further down beside a container that is noted there, and nowhere outside of the tree", () => {
     const { cgroups, standing } = treeWith([`pods/one/${ID}`, `pods/one/${OTHER}`, `pods/two/${THIRD}`]);
     expect(standing()).toEqual([]);
-    for (const path of ["", "pods/one", `../../pods/two/${THIRD}`, `pods/one/${ID}/init.scope`]) cgroups.note(path);
+    for (const path of ["", "pods/one", `../../pods/two/${THIRD}`, `pods/one/${ID}/init.scope`]) cgroups.note(path, path);
     expect(standing().map(([id]) => id)).toEqual([OTHER, ID]);
   });
 

@@ -10,11 +10,13 @@ const FOREIGN = "f".repeat(64);
 function fakeCgroups(fake: FakeRuntime) {
   const names = new Map<string, string>();
   const noted: string[] = [];
+  const forgotten: string[] = [];
   let standing: ReadonlyMap<string, string> = new Map();
   let areTold = true;
   let isBlind = false;
   const cgroups: ContainerCgroups = {
-    note: (path) => void noted.push(path),
+    note: (_, path) => void noted.push(path),
+    forget: (id) => void forgotten.push(id),
     controller: "",
     isBlind: () => isBlind,
     standing: () => standing,
@@ -28,6 +30,7 @@ function fakeCgroups(fake: FakeRuntime) {
   return {
     cgroups,
     noted,
+    forgotten,
     /** The container has a cgroup, with its process in it. */
     stand(name: string): void {
       names.set(`docker/${name}`, name);
@@ -234,12 +237,15 @@ test("before everything was listed nobody is served where more than a few are no
 
 test("the cgroup of each container that is learned is noted", async () => {
   const fake = createFakeRuntime();
-  const { cgroups, noted } = fakeCgroups(fake);
+  const { cgroups, noted, forgotten } = fakeCgroups(fake);
   fake.run({ name: "owner" });
   fake.setCgroup("owner", "pods/one/owner");
   const { run } = identityOn(fake, [], { ...PLAIN_IDENTITY, cgroups });
   await run();
   expect(noted).toEqual(["pods/one/owner"]);
+  fake.stop("owner");
+  await flush();
+  expect(forgotten).toEqual([fake.idOf("owner")]);
 });
 
 test("one whose cgroup cannot be read is noted to be nowhere", async () => {

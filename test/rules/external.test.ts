@@ -36,6 +36,29 @@ describe("rules that another unit owns", () => {
     expect(waits).toEqual([]);
   });
 
+  test("are seen in iptables-legacy without root too, who may not know which tables there are", async () => {
+    const run = async (program: string, args: readonly string[]) => {
+      if (program !== "iptables-legacy-save") return { exitCode: undefined, stdout: "", stderr: "", isMissing: true };
+      if (args.length === 0) {
+        return {
+          exitCode: 1,
+          stdout: "",
+          stderr: "Failed to list table names in /proc/net/ip_tables_names: Permission denied\n",
+          isMissing: false,
+        };
+      }
+      return {
+        exitCode: 0,
+        stdout: natDump("-A PREROUTING -d 169.254.169.254/32 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 18169"),
+        stderr: "",
+        isMissing: false,
+      };
+    };
+    const waits: string[] = [];
+    await externalRedirect({ run, clock: handMovedClock(), gatewayPort: 18_169 }, () => waits.push("waited"), new AbortController().signal);
+    expect(waits).toEqual([]);
+  });
+
   test.for([
     { name: "none at all", listings: {} },
     { name: "another port", listings: { nft: NFT.replace("18169", "1816") } },
