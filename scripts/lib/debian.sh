@@ -37,6 +37,10 @@ in_debian() {
     mount_debian "${@:2:3}"
     touch etc/resolv.conf
     mount --bind "$(readlink -f /etc/resolv.conf)" etc/resolv.conf
-    exec chroot . env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:5}"
+    # not by chroot: who is in one gets no user namespaces, and whoever enters its mounts stands outside of it
+    pivot_root . .
+    umount --lazy .
+    cd /
+    exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root "${@:5}"
   ' bash "$root" "$@"
 }
