@@ -97,7 +97,7 @@ async function importImage(host: DockerHost): Promise<void> {
 async function deploy(version: string, { role, sts: stsEndpoint }: { readonly role: string; readonly sts: string }): Promise<void> {
   writeFileSync(join(folder.path, "imdsgate.yaml"), JSON.stringify({ bind: [`name:web=${role}`], account: "123456789012", stsEndpoint }));
   const volumes = BOUND.map((path) => ({ type: "bind", source: path, target: path, read_only: true }));
-  writeFileSync(join(folder.path, "bound.yaml"), JSON.stringify({ services: { gateway: { volumes } } }));
+  writeFileSync(join(folder.path, "bound.yaml"), JSON.stringify({ version: "3.8", services: { gateway: { volumes } } }));
   const variables = ["IMDSGATE_IMAGE=imdsgate-stack:1", `IMDSGATE_POLICY_VERSION=${version}`];
   const files = ["swarm.yaml", "bound.yaml"].flatMap((name) => ["--compose-file", join(folder.path, name)]);
   await swarm.manager.run("env", [...variables, "docker", "stack", "deploy", "--resolve-image", "never", ...files, "imdsgate"]);
