@@ -69,7 +69,6 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     read.delete(directory);
   }
 
-  /** The root and what is right below it; where that is more than can be looked at, or cannot be read, nobody knows who is there. */
   function noteUnread(directory: string, isUnread: boolean): void {
     if (isUnread) unseen.add(`directory ${directory}`);
     else unseen.delete(`directory ${directory}`);
@@ -86,6 +85,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     return true;
   }
 
+  /** Where that is more than can be looked at, nobody knows who is there. */
   function addBelowRoot(names: readonly string[]): void {
     const added = names.filter(mayHoldContainers).map(addParent);
     noteUnread("below the root", parents.size >= MOST_PARENTS && added.includes(false));

@@ -229,14 +229,19 @@ function withEndpoints(claimant: Claimant, addresses: ReadonlySet<string>, netwo
 const NOBODY_KNOWN = "";
 
 function sharersIn(inspected: Inventory["inspected"], joiners: Inventory["joiners"]): Inventory["sharers"] {
-  const joined = [...inspected.values()].flatMap(({ workload: { id }, namespace }) =>
-    namespace.kind === "shared" ? [[id, namespace.ownerId] as const] : [],
-  );
-  const owners = new Map([...joined, ...joiners]);
+  const owners = new Map([...ownersOf(inspected.values()), ...joiners]);
   return Map.groupBy(owners.keys(), (id) => {
     const root = rootOf(id, owners);
     return inspected.has(root) ? root : NOBODY_KNOWN;
   });
+}
+
+/** Each container that joined another, with whose namespace it named. */
+function ownersOf(claimants: Iterable<Claimant>): ReadonlyMap<string, string> {
+  const joined = [...claimants].flatMap(({ workload: { id }, namespace }) =>
+    namespace.kind === "shared" ? [[id, namespace.ownerId] as const] : [],
+  );
+  return new Map(joined);
 }
 
 /** Who joined somebody that had joined another is in the namespace of that one. */
@@ -253,8 +258,6 @@ function rootOf(id: string, owners: ReadonlyMap<string, string>): string {
 /** Those of `claimants` that are in the host's network namespace, also by joining one that is; one that joined nobody known may be. */
 export function claimantsOnHost(claimants: readonly Claimant[]): readonly Claimant[] {
   const kinds = new Map(claimants.map(({ workload, namespace }) => [workload.id, namespace.kind]));
-  const owners = new Map(
-    claimants.flatMap(({ workload, namespace }) => (namespace.kind === "shared" ? [[workload.id, namespace.ownerId] as const] : [])),
-  );
+  const owners = ownersOf(claimants);
   return claimants.filter(({ workload: { id } }) => kinds.get(rootOf(id, owners)) !== "own");
 }

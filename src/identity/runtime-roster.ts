@@ -16,6 +16,7 @@ import { createPlaced } from "./placed.ts";
 import type { ProcessTable } from "./process-table.ts";
 import type { Roster } from "./roster.ts";
 import type { ContainerRuntime, RuntimeEvent } from "./runtime.ts";
+
 export interface RosterParts {
   readonly runtime: ContainerRuntime;
   readonly processTable: ProcessTable;
