@@ -1,5 +1,6 @@
 /** Writes docs/rules.md with the rules as they are loaded: `node scripts/generate-rules-doc.ts`. */
 import { writeFile } from "node:fs/promises";
+import { type CgroupGuardSet, cgroupGuardScript } from "../src/rules/cgroup-guard.ts";
 import type { GuardState } from "../src/rules/guard-set.ts";
 import { FAMILIES, iptablesScript } from "../src/rules/iptables.ts";
 import { nftGuardScript } from "../src/rules/nft-guard.ts";
@@ -20,6 +21,13 @@ export const GUARD: GuardState = {
   hostAddresses: ["172.17.0.1", "fd88:1::1"],
   bridges: ["docker0"],
 };
+/** What its cgroup guard knows. */
+export const CGROUPS: CgroupGuardSet = {
+  prefix: "",
+  shared: ["system.slice"],
+  known: ["init.scope", "system.slice", "user.slice", "system.slice/cron.service"],
+  ownContainer: "docker/gateway",
+};
 
 /** docs/rules.md as it should be: the same on every machine, whatever its tools would list. */
 export function generateRulesDoc(): string {
@@ -34,6 +42,7 @@ export function generateRulesDoc(): string {
     nftablesOutput: outputChainsIn(nftScript(withOutput)),
     iptablesOutput,
     guard: nftGuardScript(GUARD).trimEnd(),
+    cgroupGuard: cgroupGuardScript(CGROUPS).trimEnd(),
   });
 }
 

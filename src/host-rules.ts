@@ -5,8 +5,9 @@ import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
 import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
 import type { SourceGuard } from "./identity/source-guard.ts";
 import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
+import { canGuardCgroups, cgroupGuard } from "./rules/cgroup-guard.ts";
 import { cgroupTree } from "./rules/cgroup-tree.ts";
-import { followHostNetwork, hostNetworkPlan } from "./rules/follow-host-network.ts";
+import { followHostNetwork, guardCgroups, hostNetworkPlan } from "./rules/follow-host-network.ts";
 import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
 import { type Guard, probeGuard } from "./rules/guard.ts";
 import { keepGuard } from "./rules/guard-keeper.ts";
@@ -14,6 +15,7 @@ import type { GuardedContainer } from "./rules/guarded-ports.ts";
 import type { HostNetworkPlan } from "./rules/host-network.ts";
 import { probeHostNetwork } from "./rules/host-network-probe.ts";
 import { createRules, type Rules } from "./rules/rules.ts";
+import { createTurns } from "./rules/turns.ts";
 import type { World } from "./world.ts";
 
 /** All that imdsgate has in the kernel of this host: put in step by step, kept, and in step with the containers that there are. */
@@ -60,7 +62,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
       const released = new AbortController();
       const ending = AbortSignal.any([signal, released.signal]);
       const besides = [guard?.run(ending), hostNetwork.run(ending)];
-      await rules.keep({ follow: world.followCommand, clock: world.clock, emit }, signal);
+      await rules.keep({ follow: world.followCommand, clock: world.clock, emit, onRepair: hostNetwork.renewGuard }, signal);
       released.abort();
       await Promise.all(besides);
     },
@@ -100,16 +102,15 @@ function guardedContainer({ workload, pid, macs }: Claimant, processTable: Proce
 
 const TRY_AGAIN_MS = 1_000;
 
-const OWN_CGROUP_NAMESPACE =
-  "imdsgate has a cgroup namespace of its own, and does not see where containers live: start its container with --cgroupns host (Compose: cgroup: host).";
-
 /** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
 function createHostNetwork(rules: Rules, config: Config, { runCommand, processTable, clock }: World, emit: Emit) {
-  const tree = cgroupTree();
+  const tree = cgroupTree({ procRoot: config.procRoot });
   let containers: readonly Claimant[] = [];
   let caught: readonly string[] = [];
   let told = "";
   let isPrepared = false;
+  const inTurn = createTurns();
+  let putGuard = async () => {};
 
   function cgroupsOfHostNetwork(): readonly string[] {
     const paths = claimantsOnHost(containers).map(({ pid }) => processTable.cgroup(pid));
@@ -121,12 +122,13 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     told = window;
   }
 
-  function planParts() {
+  async function planParts() {
     const own = processTable.cgroup("self");
     return {
       tree,
       clock,
       own: own === UNREADABLE ? undefined : own,
+      guard: (await canGuardCgroups(runCommand)) ? cgroupGuard(runCommand) : undefined,
       parents: [],
       driver: () => undefined,
       containers: cgroupsOfHostNetwork,
@@ -138,23 +140,20 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     await rules.capture(plan.capture);
   }
 
-  /** Why none of them can be told from the host here; undefined where they can. */
+  /** Why this kernel can tell none of them from the host; undefined where it can. */
   async function problemHere(): Promise<string | undefined> {
-    // The first process of the host is above our root only where that root is not the host's.
-    const first = processTable.cgroup(1);
-    if (typeof first === "string" && first.startsWith("..")) return OWN_CGROUP_NAMESPACE;
     return (await probeHostNetwork(runCommand, rules)).problem;
   }
 
   async function follow(signal: AbortSignal): Promise<void> {
-    await followHostNetwork(
-      planParts(),
-      async (plan) => {
-        await capture(plan);
-        tell(plan);
-      },
-      signal,
-    );
+    const parts = await planParts();
+    const onPlan = async (plan: HostNetworkPlan) => {
+      await capture(plan);
+      tell(plan);
+    };
+    // In turn with the keeper's, so that what is put in last is what was seen last.
+    putGuard = () => inTurn(() => guardCgroups(parts));
+    await followHostNetwork(parts, { onPlan, onGuard: putGuard }, signal);
   }
 
   return {
@@ -162,11 +161,16 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
       containers = noted;
     },
     cgroupPath: (id: bigint) => tree.pathOf(String(id), caught),
+    /** Whether it goes is seen by who puts it in each 30 s. */
+    renewGuard: () => void putGuard().catch(() => {}),
     /** Before the first rules: they replace those that an earlier gateway left, and must catch what those caught from their first moment on. */
     async prepare(): Promise<void> {
       if (isPrepared || config.runtime === "none") return;
       isPrepared = true;
-      if ((await problemHere()) === undefined) await capture(hostNetworkPlan(planParts()));
+      if ((await problemHere()) !== undefined) return;
+      const parts = await planParts();
+      await capture(hostNetworkPlan(parts));
+      await guardCgroups(parts);
     },
     async run(signal: AbortSignal): Promise<void> {
       if (config.runtime === "none") return;

@@ -2,8 +2,9 @@ import type { Argv } from "yargs";
 import { systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config/config.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
+import { canGuardCgroups, cgroupGuard } from "../rules/cgroup-guard.ts";
 import { cgroupTree } from "../rules/cgroup-tree.ts";
-import { hostNetworkPlan } from "../rules/follow-host-network.ts";
+import { guardCgroups, hostNetworkPlan } from "../rules/follow-host-network.ts";
 import { differenceLine, type RuleDifference } from "../rules/rule-differences.ts";
 import type { HostNetworkCapture } from "../rules/rule-set.ts";
 import { chainInWords } from "../rules/rule-words.ts";
@@ -77,7 +78,10 @@ export async function runRules(args: RulesArguments, io: CommandIo, run: RunComm
   io.err(`${rules.backend}: ${rules.reason}\n`);
   const wanted = { parts: args.all ? "all" : "closed", gatewayPort: portFrom(config) } as const;
   if (args.action === "show") return showRules(rules, wanted, io);
-  if (args.action === "apply") return applyRules(rules, await withStandingRedirect(rules, wanted, io), io, args["dry-run"] === true);
+  if (args.action === "apply") {
+    const kept = await withStandingRedirect(rules, wanted, io);
+    return args["dry-run"] === true ? dryRun(rules, kept, io) : applyRules(rules, kept, io, run);
+  }
   return compareRules(rules, wanted, io, args.action);
 }
 
@@ -133,8 +137,11 @@ async function leastDifferences(rules: Rules, parts: Wanted["parts"], gatewayPor
 const CATCHES_HOST_NETWORK = / (?:output|output-closed|IMDSGATE-OUT|IMDSGATE-POST)$/;
 
 function hostNetworkHere(): HostNetworkCapture | undefined {
-  return hostNetworkPlan({ tree: cgroupTree(), own: undefined, parents: [], driver: () => undefined, containers: () => [] }).capture;
+  return hostNetworkPlan({ ...NOBODY, tree: cgroupTree(), guard: undefined }).capture;
 }
+
+/** What is known of containers without a runtime. */
+const NOBODY = { own: undefined, parents: [], driver: () => undefined, containers: () => [] };
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
 async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo): Promise<Wanted> {
@@ -147,12 +154,16 @@ async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo)
   return { parts: "all", gatewayPort: standing };
 }
 
-async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, isDryRun: boolean): Promise<number> {
-  if (isDryRun) {
-    io.out(await rules.render(parts, gatewayPort));
-    io.err("Nothing was changed (--dry-run).\n");
-    return 0;
-  }
+async function dryRun(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo): Promise<number> {
+  io.out(await rules.render(parts, gatewayPort));
+  io.err("Nothing was changed (--dry-run).\n");
+  return 0;
+}
+
+async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, run: RunCommand): Promise<number> {
+  const guard = cgroupGuard(run);
+  // One that holds is a gateway's, which knows its own cgroup.
+  if ((await canGuardCgroups(run)) && !(await guard.isHolding())) await guardCgroups({ ...NOBODY, tree: cgroupTree(), guard });
   // What a gateway left to catch containers with the host's network must not open when the rest goes in anew.
   if ((await rules.standing()).some(({ chains }) => chains.some(({ name }) => CATCHES_HOST_NETWORK.test(name)))) {
     await rules.capture(hostNetworkHere());

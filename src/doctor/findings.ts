@@ -167,7 +167,7 @@ function uncoveredFindings({ runtime }: HostState): readonly Finding[] {
 }
 
 const HOST_NETWORK = {
-  none: "is led to the gateway from its first packet on",
+  none: "reaches nothing before it is led to the gateway",
   short: "is led to the gateway a moment after it starts, and reaches the real metadata service until then",
   uncovered: "reaches the real metadata service, and this host's role",
 } as const;

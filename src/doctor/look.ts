@@ -6,7 +6,8 @@ import { withDeadline } from "../deadline.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { ContainerRuntime } from "../identity/runtime.ts";
 import { keepsHostRole } from "../policy/host-role.ts";
-import { cgroupTree } from "../rules/cgroup-tree.ts";
+import { type CgroupGuard, canGuardCgroups, cgroupGuard } from "../rules/cgroup-guard.ts";
+import { type CgroupTree, cgroupTree } from "../rules/cgroup-tree.ts";
 import { hostNetworkPlan } from "../rules/follow-host-network.ts";
 import { listForeignRefusals } from "../rules/foreign-refusals.ts";
 import { probeGuard } from "../rules/guard.ts";
@@ -54,18 +55,24 @@ export async function lookAtHost(config: Config, parts: LookParts): Promise<Host
 }
 
 async function chooseRules(
-  { rules, interfaces }: Config,
+  { rules, interfaces, procRoot }: Config,
   run: RunCommand,
 ): Promise<Pick<HostState, "backend" | "maySeeRules" | "redirectPort" | "guard" | "hostNetwork">> {
   try {
-    const chosen = await createRules(run, rules === "none" || rules === "external" ? "auto" : rules, interfaces);
-    const [guard, { problem }] = await Promise.all([probeGuard(run, chosen.backend), probeHostNetwork(run, chosen)]);
+    const isOurs = rules !== "none" && rules !== "external";
+    const chosen = await createRules(run, isOurs ? rules : "auto", interfaces);
+    const [guard, { problem }, mayGuardCgroups] = await Promise.all([
+      probeGuard(run, chosen.backend),
+      probeHostNetwork(run, chosen),
+      canGuardCgroups(run),
+    ]);
+    const plan = planHere(cgroupTree({ procRoot }), isOurs && mayGuardCgroups ? cgroupGuard(run) : undefined);
     return {
       backend: { name: chosen.backend, reason: chosen.reason },
       maySeeRules: chosen.maySeeRules,
       redirectPort: await chosen.redirectPort(),
       guard: "guard" in guard ? { tool: guard.guard.tool } : guard,
-      hostNetwork: problem === undefined ? planHere() : { window: "uncovered", reason: problem },
+      hostNetwork: problem === undefined ? plan : { window: "uncovered", reason: problem },
     };
   } catch (error) {
     const problem = messageOf(error);
@@ -75,9 +82,9 @@ async function chooseRules(
   }
 }
 
-function planHere(): HostState["hostNetwork"] {
+function planHere(tree: CgroupTree, guard: CgroupGuard | undefined): HostState["hostNetwork"] {
   const nobody = { driver: () => undefined, containers: () => [], own: undefined, parents: [] };
-  const { window, reason } = hostNetworkPlan({ ...nobody, tree: cgroupTree() });
+  const { window, reason } = hostNetworkPlan({ ...nobody, tree, guard });
   return { window, reason };
 }
 

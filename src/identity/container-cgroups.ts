@@ -34,21 +34,23 @@ export const NO_CGROUPS: ContainerCgroups = {
 const CONTAINER = /^(?:(?:[a-z]+-)+)?([0-9a-f]{64})(?:\.scope)?$/;
 /** Podman's monitor is no container. */
 const MONITOR = /conmon-/;
-/** Right below the root: what systemd makes there for other things than containers. */
+/** What systemd makes for other things than containers. */
 const NO_PARENT = /\.(?:scope|service|mount|automount|socket|swap)$/;
 /** The trees of a host with cgroup v1, by their directories: the first ones have all containers. */
 const V1_CONTROLLERS: Readonly<Record<string, string>> = { systemd: "name=systemd", pids: "pids", memory: "memory", unified: "" };
-const MOST_PARENTS = 256;
+const MOST_PARENTS = 1_024;
+/** Containers are looked for in directories so far below the root. */
+const DEEPEST_PARENT = 3;
 const MOST_PROCESSES = 64;
 const DEPTH = 4;
 
 /**
- * Looks right below the root, below each directory there, and beside each container that is noted. `procRoot` is where pids are looked up:
- * the numbers in a cgroup are those of our own pid namespace, so the processes cannot be told where that /proc is another's.
+ * Looks right below the root, below the directories there, three levels deep, and beside each container that is noted. `procRoot` is where pids
+ * are looked up: the numbers in a cgroup are those of our own pid namespace, so the processes cannot be told where that /proc is another's.
  */
 export function containerCgroups(root: string, procRoot: string): ContainerCgroups {
   const { base, controller } = treeAt(root);
-  const parents = new Map([["", followDirectory(base)]]);
+  const parents = new Map([["", followDirectory(base, depthOf(""))]]);
   const read = new Map<string, readonly string[]>();
   let standing: ReadonlyMap<string, string> = new Map();
   const areNumbersOurs = isOurProc(procRoot);
@@ -59,7 +61,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
   function addParent(directory: string): boolean {
     if (parents.has(directory)) return true;
     if (parents.size >= MOST_PARENTS || !existsSync(`${base}/${directory}`)) return false;
-    parents.set(directory, followDirectory(`${base}/${directory}`));
+    parents.set(directory, followDirectory(`${base}/${directory}`, depthOf(directory)));
     return true;
   }
 
@@ -81,14 +83,14 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     if (names === read.get(directory) || names === UNREADABLE) return false;
     if (names === undefined) removeParent(directory);
     else read.set(directory, names);
-    if (directory === "") addBelowRoot(names ?? []);
+    if (depthOf(directory) < DEEPEST_PARENT) addBelow(directory, names ?? []);
     return true;
   }
 
   /** Where that is more than can be looked at, nobody knows who is there. */
-  function addBelowRoot(names: readonly string[]): void {
-    const added = names.filter(mayHoldContainers).map(addParent);
-    noteUnread("below the root", parents.size >= MOST_PARENTS && added.includes(false));
+  function addBelow(directory: string, names: readonly string[]): void {
+    const added = names.filter(mayHoldContainers).map((name) => addParent(pathOf(directory, name)));
+    noteUnread(`below ${directory}`, parents.size >= MOST_PARENTS && added.includes(false));
   }
 
   return {
@@ -124,9 +126,10 @@ interface FollowedDirectory {
 
 /**
  * Reads a directory again only when something has happened there. How many directories are below the kernel says at once; that one went while
- * another one came, the watcher tells. It is told before anything that the newcomer sends can be read.
+ * another one came, the watcher tells. It is told before anything that the newcomer sends can be read: deep in the tree, where there are many
+ * directories and few containers, it is trusted with all.
  */
-function followDirectory(path: string): FollowedDirectory {
+function followDirectory(path: string, depth: number): FollowedDirectory {
   let seen = { ino: -1, nlink: -1 };
   let names: Names;
   let watcher: FSWatcher | undefined;
@@ -150,6 +153,7 @@ function followDirectory(path: string): FollowedDirectory {
 
   return {
     names() {
+      if (depth > 1 && watcher !== undefined && !isChanged && Array.isArray(names)) return names;
       const found = statOf(path);
       if (found === undefined || found === UNREADABLE) return found;
       const { ino, nlink } = found;
@@ -173,7 +177,16 @@ function mayHoldContainers(name: string): boolean {
 
 function containerAt(directory: string, name: string): readonly (readonly [string, string])[] {
   const [, id] = MONITOR.test(name) ? [] : (CONTAINER.exec(name) ?? []);
-  return id === undefined ? [] : [[id, directory === "" ? name : `${directory}/${name}`]];
+  return id === undefined ? [] : [[id, pathOf(directory, name)]];
+}
+
+/** How many levels below the root. */
+function depthOf(directory: string): number {
+  return directory === "" ? 0 : directory.split("/").length;
+}
+
+function pathOf(directory: string, name: string): string {
+  return directory === "" ? name : `${directory}/${name}`;
 }
 
 type Names = readonly string[] | undefined | typeof UNREADABLE;

@@ -1,10 +1,12 @@
-import { existsSync, type FSWatcher, readdirSync, statSync, watch } from "node:fs";
+import { existsSync, type FSWatcher, readdirSync, readFileSync, statSync, watch } from "node:fs";
 import type { CgroupFacts } from "./host-network.ts";
 
 /** The cgroup2 tree of this host. All paths are in that tree, without a leading slash; the root is the empty text. */
 export interface CgroupTree {
   /** Which hierarchies are mounted: `hybrid` is a cgroup2 tree beside those of v1; undefined: none is. */
   readonly version: CgroupFacts["version"];
+  /** Whether this is the part of it that a container with a cgroup namespace of its own sees. */
+  readonly isPart: boolean;
   /** The kernel's number of a cgroup, which another one under the same path never has; undefined: there is none. */
   idOf(path: string): string | undefined;
   /** The names of the cgroups right below one, sorted; none where it is not there. */
@@ -18,8 +20,8 @@ export interface CgroupTree {
 /** A container's own cgroup, one that it made inside, and one more. */
 const DEPTH = 3;
 
-/** The tree below `root`, usually /sys/fs/cgroup. Reads, and never makes a cgroup. */
-export function cgroupTree(root = "/sys/fs/cgroup"): CgroupTree {
+/** The tree below `root`. `procRoot` is where pids are looked up. Reads, and never makes a cgroup. */
+export function cgroupTree({ root = "/sys/fs/cgroup", procRoot = "/proc" } = {}): CgroupTree {
   const version = versionAt(root);
   const at = (path: string) => `${version === "hybrid" ? `${root}/unified` : root}/${path}`;
   const hasTree = version === "v2" || version === "hybrid";
@@ -48,6 +50,7 @@ export function cgroupTree(root = "/sys/fs/cgroup"): CgroupTree {
   };
   return {
     version,
+    isPart: hasTree && isBelowRoot(`${procRoot}/1/cgroup`, existsSync(at("cgroup.type"))),
     idOf,
     children,
     pathOf(id, tops) {
@@ -72,4 +75,17 @@ function versionAt(root: string): CgroupFacts["version"] {
   if (existsSync(`${root}/cgroup.controllers`)) return "v2";
   if (existsSync(`${root}/unified/cgroup.controllers`)) return "hybrid";
   return existsSync(root) && readdirSync(root).length > 0 ? "v1" : undefined;
+}
+
+/**
+ * Whether the first process is where it is on no host: outside of what we see, or right in the root of that though it is not the kernel's.
+ * The kernel's own root has no type (Documentation/admin-guide/cgroup-v2.rst); cgroup_namespaces(7) has the paths.
+ */
+function isBelowRoot(firstProcess: string, hasType: boolean): boolean {
+  try {
+    const [, path = ""] = /^0::(\/.*)$/m.exec(readFileSync(firstProcess, "latin1")) ?? [];
+    return path.startsWith("/..") || (path === "/" && hasType);
+  } catch {
+    return false;
+  }
 }

@@ -1,7 +1,16 @@
 import type { FSWatcher } from "node:fs";
 import { type Clock, hasPassed, sleep } from "../clock.ts";
+import { CGROUP_GUARD_RENEWAL_MS, type CgroupGuard, type CgroupGuardSet, DEEPEST_SHARED } from "./cgroup-guard.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
-import { type CgroupFacts, CONTAINER_PARENTS, type HostNetworkPlan, hostNetworkCapture, isContainerDir } from "./host-network.ts";
+import {
+  type CgroupFacts,
+  CONTAINER_PARENTS,
+  type HostNetworkPlan,
+  hostNetworkCapture,
+  isContainerDir,
+  mayHoldContainers,
+} from "./host-network.ts";
+import { tryEach } from "./try-each.ts";
 
 /** What the plan is made of, besides what the tree shows. */
 export interface HostNetworkParts {
@@ -9,6 +18,8 @@ export interface HostNetworkParts {
   readonly clock: Clock;
   readonly own: string | undefined;
   readonly parents: readonly string[];
+  /** Undefined where this host can have none. */
+  readonly guard: CgroupGuard | undefined;
   /** As in `CgroupFacts`; asked at each look. */
   readonly driver: () => CgroupFacts["driver"];
   /** Places of the containers with the host's network that are known by now; asked at each look. */
@@ -20,80 +31,138 @@ const LOOK_AGAIN_MS = 2_000;
 
 /** The plan for what is there at this moment. */
 export function hostNetworkPlan(parts: Omit<HostNetworkParts, "clock">): HostNetworkPlan {
-  const { tree, own } = parts;
+  const { tree, own, guard } = parts;
+  const places = [...new Set([...CONTAINER_PARENTS, ...parts.parents])];
   const facts = {
     version: tree.version,
+    isPart: tree.isPart,
     driver: parts.driver(),
     own,
     parents: parts.parents,
-    present: [...new Set([...CONTAINER_PARENTS, ...parts.parents])].filter((path) => tree.idOf(path) !== undefined),
+    present: places.filter((path) => tree.idOf(path) !== undefined),
+    shared: sharedIn(tree, places),
+    isGuarded: guard !== undefined,
   };
   const known = parts.containers();
-  const { watch } = hostNetworkCapture({ ...facts, containers: known });
-  const seen = watch
-    .filter(({ holds }) => holds === "containers")
-    .flatMap(({ dir }) => {
-      const names = tree.children(dir).filter(isContainerDir);
-      return names.map((name) => (dir === "" ? name : `${dir}/${name}`));
-    });
+  const { shared } = hostNetworkCapture({ ...facts, containers: known });
+  const seen = shared.flatMap((dir) => below(tree, dir, isContainerDir));
   return hostNetworkCapture({ ...facts, containers: [...known, ...seen] });
 }
 
+/** The directories, the root first, that may have containers right below them among other things. */
+function sharedIn(tree: CgroupTree, parents: readonly string[], dir = "", depth = 0): readonly string[] {
+  if (depth === DEEPEST_SHARED) return [dir];
+  const deeper = below(tree, dir, mayHoldContainers).filter((path) => !parents.includes(path));
+  return [dir, ...deeper.flatMap((path) => sharedIn(tree, parents, path, depth + 1))];
+}
+
+/** The paths of those cgroups right below `dir` whose names are wanted. */
+function below(tree: CgroupTree, dir: string, isWanted: (name: string) => boolean): readonly string[] {
+  const names = tree.children(dir).filter(isWanted);
+  return names.map((name) => (dir === "" ? name : `${dir}/${name}`));
+}
+
+/** What the guard is to know of the cgroups that there are at this moment. */
+function guardSet(tree: CgroupTree, { shared, parents, ownContainer }: HostNetworkPlan): CgroupGuardSet {
+  const others = shared.flatMap((dir) => below(tree, dir, (name) => !isContainerDir(name)));
+  return {
+    prefix: tree.version === "hybrid" ? "unified/" : "",
+    shared: shared.filter((dir) => tree.idOf(dir) !== undefined && dir !== ""),
+    known: others.filter((path) => !parents.includes(path)),
+    ownContainer,
+  };
+}
+
+const TRIES = 5;
+
 /**
- * Calls `onPlan` with the plan at once and whenever another is due: at once when a cgroup came or was made anew, within 2 s when one went,
- * since its rule harms nobody and what comes meanwhile need not wait for that. The next call waits for the end of the one before. Ends when
- * `signal` aborts; rejects only when `onPlan` does.
+ * Puts the guard in for what there is at this moment, where this host can have one and the tree can be seen. A cgroup that goes meanwhile fails it: then it is done
+ * again, five times at most. Throws as `CgroupGuard.put`.
  */
-export async function followHostNetwork(
-  parts: HostNetworkParts,
-  onPlan: (plan: HostNetworkPlan) => Promise<void>,
-  signal: AbortSignal,
-): Promise<void> {
-  const { tree, clock } = parts;
+export async function guardCgroups(parts: Omit<HostNetworkParts, "clock">): Promise<void> {
+  const { tree, guard } = parts;
+  let failed = "";
+  for (let tries = 1; ; tries += 1) {
+    const plan = hostNetworkPlan(parts);
+    if (plan.capture === undefined) return;
+    const set = guardSet(tree, plan);
+    try {
+      await guard?.put(set);
+      return;
+    } catch (error) {
+      const text = JSON.stringify(set);
+      if (tries === TRIES || text === failed) throw error;
+      failed = text;
+    }
+  }
+}
+
+/** What is to be done as cgroups come and go. */
+interface HostNetworkActs {
+  /** Another plan is due. */
+  readonly onPlan: (plan: HostNetworkPlan) => Promise<void>;
+  /** The guard is due, where there is one: `guardCgroups`. */
+  readonly onGuard: () => Promise<void>;
+}
+
+/**
+ * Has the plan and the guard done at once and whenever they are due: at once when a cgroup came or was made anew, within 2 s when one went,
+ * since its rule harms nobody and what comes meanwhile need not wait for that; the guard also each 30 s. The next act waits for the end of
+ * the one before. Ends when `signal` aborts; rejects only when an act does.
+ */
+export async function followHostNetwork(parts: HostNetworkParts, { onPlan, onGuard }: HostNetworkActs, signal: AbortSignal): Promise<void> {
+  const { tree, clock, guard } = parts;
   const watchers = createWatchers(tree);
-  const isDue = createDue(clock);
+  const isPlanDue = createDue(clock, Number.POSITIVE_INFINITY);
+  const isGuardDue = createDue(clock, CGROUP_GUARD_RENEWAL_MS);
   try {
     while (!signal.aborted) {
       const wake = new AbortController();
       const first = look(parts);
       const isNewlyHeard = watchers.renew(
-        first.plan.watch.map(({ dir }) => nearest(tree, dir)),
+        first.plan.watch.map((dir) => nearest(tree, dir)),
         () => wake.abort(),
       );
       // What counts is a look at a time from which on every change is heard.
-      const seen = isNewlyHeard ? look(parts) : first;
-      if (isDue(seen)) await onPlan(seen.plan);
-      else await sleep(clock, LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
+      const { plan, planned, guarded } = isNewlyHeard ? look(parts) : first;
+      const [mustPlan, mustGuard] = [isPlanDue(planned), guard !== undefined && isGuardDue(guarded)];
+      const acts = [...(mustPlan ? [() => onPlan(plan)] : []), ...(mustGuard ? [onGuard] : [])];
+      await tryEach(acts, (act) => act());
+      if (acts.length === 0) await sleep(clock, LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
     }
   } finally {
     watchers.close();
   }
 }
 
-interface Look {
-  readonly plan: HostNetworkPlan;
-  /** The kernel's number of each cgroup that is caught. */
-  readonly caught: ReadonlySet<string | undefined>;
+/** Something that is told, and the kernel's number of each cgroup in it that must not be told late. */
+interface Told {
   readonly text: string;
+  readonly ids: ReadonlySet<string | undefined>;
 }
 
-function look(parts: HostNetworkParts): Look {
+function look(parts: HostNetworkParts): { readonly plan: HostNetworkPlan; readonly planned: Told; readonly guarded: Told } {
   const plan = hostNetworkPlan(parts);
-  const caught = new Set(plan.capture?.caught.map((path) => parts.tree.idOf(path)));
-  return { plan, caught, text: JSON.stringify([plan, [...caught]]) };
+  const set = guardSet(parts.tree, plan);
+  const { capture, window, reason } = plan;
+  const toldOf = (what: unknown, urgent: readonly string[]): Told => {
+    const ids = new Set(urgent.map((path) => parts.tree.idOf(path)));
+    return { text: JSON.stringify([what, [...ids]]), ids };
+  };
+  return { plan, planned: toldOf({ capture, window, reason }, capture?.caught ?? []), guarded: toldOf(set, set.known) };
 }
 
-/** Whether what is seen is to be told now; if so it counts as told. */
-function createDue(clock: Clock): (seen: Look) => boolean {
-  let told: Look | undefined;
+/** Whether what is seen is to be told now, also where it was told `againMs` ago; if so it counts as told. */
+function createDue(clock: Clock, againMs: number): (seen: Told) => boolean {
+  let told: (Told & { readonly at: number }) | undefined;
   let differsSince: number | undefined;
   return (seen) => {
     const now = clock.now();
-    const hasMore = told === undefined || [...seen.caught].some((id) => !told?.caught.has(id));
+    const hasMore = told === undefined || [...seen.ids].some((id) => !told?.ids.has(id)) || hasPassed(told.at, againMs, now);
     if (seen.text === told?.text) differsSince = undefined;
     else differsSince ??= now;
     if (!hasMore && (differsSince === undefined || !hasPassed(differsSince, LOOK_AGAIN_MS, now))) return false;
-    told = seen;
+    told = { ...seen, at: now };
     differsSince = undefined;
     return true;
   };

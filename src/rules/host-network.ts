@@ -4,6 +4,8 @@ import type { HostNetworkCapture } from "./rule-set.ts";
 export interface CgroupFacts {
   /** Which hierarchies are mounted; undefined: none is. */
   readonly version: "v1" | "v2" | "hybrid" | undefined;
+  /** Whether only a part of the cgroup2 tree can be seen from here. */
+  readonly isPart: boolean;
   /** What the container runtime says it makes cgroups with; undefined where it has not said so yet. */
   readonly driver: "cgroupfs" | "systemd" | undefined;
   /** The gateway's own place. */
@@ -14,21 +16,24 @@ export interface CgroupFacts {
   readonly parents: readonly string[];
   /** Which of `CONTAINER_PARENTS` and `parents` are there now. */
   readonly present: readonly string[];
-}
-
-/** Directories whose new entries change the plan. */
-interface CgroupWatch {
-  readonly dir: string;
-  readonly pattern: RegExp;
-  /** Whether what matches is a container, or a place where containers live. */
-  readonly holds: "containers" | "parents";
+  /** Where containers may stand among other things: see `mayHoldContainers`. */
+  readonly shared: readonly string[];
+  /** Whether the kernel holds back what comes from a cgroup there until somebody has looked at it: `cgroup-guard.ts`. */
+  readonly isGuarded: boolean;
 }
 
 /** How host-network containers of this host are caught. */
 export interface HostNetworkPlan {
   /** Undefined where the kernel can tell none of them. */
   readonly capture: HostNetworkCapture | undefined;
-  readonly watch: readonly CgroupWatch[];
+  /** Directories that hold containers and nothing else, whether they are there now or not. */
+  readonly parents: readonly string[];
+  /** Directories in which each container has a rule of its own. */
+  readonly shared: readonly string[];
+  /** The gateway's own place, where that is a container's or below one. */
+  readonly ownContainer: string | undefined;
+  /** Directories whose new entries change the plan. */
+  readonly watch: readonly string[];
   /** How long a container that starts reaches the real IMDS: never, until its own rule is in, or always. */
   readonly window: "none" | "short" | "uncovered";
   /** Why, in one sentence. */
@@ -38,8 +43,8 @@ export interface HostNetworkPlan {
 /** Where Docker (cgroupfs driver), Podman (cgroupfs) and Kubernetes (either driver) have containers and nothing else. */
 export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepods.slice"] as const;
 
-/** Where the systemd driver of Docker and Podman has containers among other things. */
-const SHARED_PARENTS = ["system.slice", "machine.slice"] as const;
+/** What systemd makes for other things than containers, and the place of people's sessions, whose containers have no daemon on this host. */
+const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$/;
 
 /** A container's own directory: its id (cgroupfs driver), or `docker-ID.scope` (systemd driver). */
 const CONTAINER_NAME = /^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\.scope)$/;
@@ -57,13 +62,20 @@ export function isContainerDir(name: string): boolean {
   return CONTAINER_NAME.test(name) && !NO_CONTAINER.test(name);
 }
 
+/** Whether a directory of this name may have containers right below it, beside other things. */
+export function mayHoldContainers(name: string): boolean {
+  return !NO_PLACE.test(name) && !isContainerDir(name);
+}
+
 /**
  * Decides whose sockets are caught. A place that holds containers only is caught as a whole: no container is ever outside of it. Elsewhere
  * each container has a rule of its own, as soon as its directory appears.
  */
 export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
   const { version, own = "" } = facts;
-  if (version === undefined || version === "v1") return impossible(version);
+  if (version === undefined) return impossible(NO_TREE);
+  if (version === "v1") return impossible(V1_ALONE);
+  if (facts.isPart) return impossible(PART_OF_TREE);
   const all = [...new Set([...CONTAINER_PARENTS, ...facts.parents])].filter(isCgroupPath);
   // An exemption counts for all below it too, so a place that the gateway itself is in, or above, cannot be caught as a whole.
   const parents = all.filter((parent) => !isWithin(parent, own));
@@ -75,21 +87,25 @@ export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
   const uncovered = others.filter((path) => isExempt(path) || (alone.includes(path) && scopeOf(path) === undefined));
   const caught = [...caughtParents, ...[...scopes].sort()];
   const exempt = isCgroupPath(own) && caught.some((path) => isWithin(own, path)) ? [own] : [];
+  const shared = [...new Set([...facts.shared, ...[...scopes].map(directoryOf)])].filter((dir) => !parents.includes(dir));
   return {
     capture: { caught, exempt },
-    watch: watchesFor(parents, scopes),
-    ...windowOf({ driver: facts.driver, caughtParents, scopes, uncovered }),
+    parents,
+    shared,
+    ownContainer: scopeOf(own) !== undefined || (isCgroupPath(own) && parents.some((parent) => isWithin(own, parent))) ? own : undefined,
+    watch: [...new Set([...parents.map(directoryOf), ...shared])],
+    ...windowOf({ ...facts, caughtParents, scopes, uncovered }),
   };
 }
 
-function impossible(version: "v1" | undefined): HostNetworkPlan {
-  const why = version === "v1" ? "this host has cgroup v1 alone" : "there is no cgroup tree at /sys/fs/cgroup";
-  return {
-    capture: undefined,
-    watch: [],
-    window: "uncovered",
-    reason: `${why}: the kernel cannot tell the sockets of host-network containers from those of the host.`,
-  };
+const INDISTINCT = "the kernel cannot tell the sockets of host-network containers from those of the host.";
+const NO_TREE = `there is no cgroup tree at /sys/fs/cgroup: ${INDISTINCT}`;
+const V1_ALONE = `this host has cgroup v1 alone: ${INDISTINCT}`;
+const PART_OF_TREE =
+  "imdsgate has a cgroup namespace of its own, and does not see where containers live: start its container with --cgroupns host (Compose: cgroup: host).";
+
+function impossible(reason: string): HostNetworkPlan {
+  return { capture: undefined, parents: [], shared: [], ownContainer: undefined, watch: [], window: "uncovered", reason };
 }
 
 /** Whether `path` is `above` or below it. */
@@ -109,37 +125,22 @@ function directoryOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
-function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
-}
-
-function watchesFor(parents: readonly string[], scopes: ReadonlySet<string>): readonly CgroupWatch[] {
-  const shared = new Set([...SHARED_PARENTS, ...[...scopes].map(directoryOf)]);
-  const byDirectory = Map.groupBy(parents, directoryOf);
-  return [
-    ...[...byDirectory].map(([dir, paths]) => ({
-      dir,
-      pattern: new RegExp(`^(?:${paths.map((path) => nameOf(path).replaceAll(".", "\\.")).join("|")})$`),
-      holds: "parents" as const,
-    })),
-    ...[...shared].map((dir) => ({ dir, pattern: CONTAINER_NAME, holds: "containers" as const })),
-  ];
-}
-
-interface Coverage {
-  readonly driver: CgroupFacts["driver"];
+interface Coverage extends Pick<CgroupFacts, "driver" | "isGuarded"> {
   readonly caughtParents: readonly string[];
   readonly scopes: ReadonlySet<string>;
   readonly uncovered: readonly string[];
 }
 
-function windowOf({ driver, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
+function windowOf({ driver, isGuarded, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
   if (uncovered.length > 0) {
     const named = uncovered.map((path) => `/${path}`).join(", ");
     return {
       window: "uncovered",
       reason: `what runs in ${named} cannot be told from the host or the gateway, and reaches the real service.`,
     };
+  }
+  if (isGuarded) {
+    return { window: "none", reason: "what a new cgroup sends is held back until imdsgate has seen whose it is." };
   }
   if (driver === "systemd" || scopes.size > 0) {
     const where = [...new Set([...scopes].map((path) => `/${directoryOf(path)}`))].join(" and ") || "/system.slice";

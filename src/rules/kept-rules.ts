@@ -15,6 +15,8 @@ export interface KeeperTools {
   readonly follow: FollowCommand;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Called after each repair: what somebody did to the rules he may have done to more. */
+  readonly onRepair: () => void;
 }
 
 interface Parts {
@@ -77,7 +79,7 @@ export class KeptRules {
   }
 
   /** As `Rules.keep`. */
-  async keep({ follow, clock, emit }: KeeperTools, signal: AbortSignal): Promise<void> {
+  async keep({ follow, clock, emit, onRepair }: KeeperTools, signal: AbortSignal): Promise<void> {
     if (this.#wanted === undefined) return;
     const { backend, run } = this.#parts;
     this.#keeper = createKeeper({
@@ -89,6 +91,7 @@ export class KeptRules {
         await this.#putIn(this.#wanted.ruleSet, parts === "all" ? this.#wanted.ruleSet.parts : parts);
         // What was opened while the way was open must not go on.
         await endOldFlows(run);
+        onRepair();
       },
       release: async () => {
         await backend.mark.takeOut();

@@ -22,7 +22,7 @@ interface Teller {
  * one by which it says that it has missed some.
  */
 const CONCERNS: Readonly<Record<Exclude<BackendName, "iptables-legacy">, RegExp>> = {
-  nftables: /^# ERROR| inet imdsgate(-closed|-released)?\b/,
+  nftables: /^# ERROR| inet imdsgate(-closed|-released)?(?![\w-])/,
   "iptables-nft": /^# ERROR|^\S+ (table ip6? (nat|mangle|filter)$|.*\b(IMDSGATE\S+|PREROUTING|FORWARD|INPUT|OUTPUT|POSTROUTING)\b)/,
 };
 

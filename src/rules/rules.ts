@@ -3,6 +3,7 @@ import { ImdsgateError } from "../errors.ts";
 import { isInterfacePattern } from "../interface-name.ts";
 import type { RunCommand } from "../run-command.ts";
 import type { BackendName, StandingRules } from "./backend.ts";
+import { cgroupGuard } from "./cgroup-guard.ts";
 import { chooseBackend, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
@@ -37,7 +38,7 @@ export interface Rules {
   redirectPort(): Promise<number | undefined>;
   /** What the kernel lacks or has too much of, rules of ours in another backend included. Throws like `apply`. */
   differences(parts: RuleSet["parts"], gatewayPort: number): Promise<readonly RuleDifference[]>;
-  /** What stands of ours, by backend, the bridge guard last; none where there is nothing. Throws like `apply`. */
+  /** What stands of ours, by backend, the guards last; none where there is nothing. Throws like `apply`. */
   standing(): Promise<readonly (StandingRules & { readonly backend: string })[]>;
   /**
    * Leads host-network containers to the gateway as `hostNetwork` says from now on, undefined: none. What stands is replaced; before the
@@ -96,16 +97,12 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
       return found;
     },
     async standing() {
-      const found: { backend: string; text: string; chains: StandingRules["chains"] }[] = [{ backend: name, ...(await chosen.standing()) }];
-      for (const other of others) {
-        const standing = await ifPermitted(() => other.standing());
-        if (standing !== undefined) found.push({ backend: other.name, ...standing });
-      }
+      const found = [{ backend: name as string, ...(await chosen.standing()) }];
+      for (const other of others) found.push(...(await standingOf(other.name, other.standing)));
       const guard = await guardOf(run, name);
-      const guarding = await (guard && ifPermitted(guard.standing));
-      return [...found, ...(guard && guarding ? [{ backend: guardName(guard), ...guarding }] : [])].filter(
-        ({ chains }) => chains.length > 0,
-      );
+      if (guard) found.push(...(await standingOf(guardName(guard), guard.standing)));
+      if (hasNft(present)) found.push(...(await standingOf(CGROUP_GUARD, cgroupGuard(run).standing)));
+      return found.filter(({ chains }) => chains.length > 0);
     },
     capture: (hostNetwork) => kept.inTurn(() => kept.capture(hostNetwork)),
     keep: (tools, signal) => kept.keep(tools, signal),
@@ -119,7 +116,7 @@ function chosenOf(present: readonly PresentBackend[], name: BackendName, program
 }
 
 /**
- * Takes our rules out, whichever backends put them in, and the bridge guard, and names those. Containers then reach the real IMDS, and
+ * Takes our rules out, whichever backends put them in, and both guards, and names those. Containers then reach the real IMDS, and
  * the host's role there. Throws RULES_NOT_PERMITTED or RULES_FAILED, after it has tried all.
  */
 export async function removeAllRules(run: RunCommand): Promise<readonly string[]> {
@@ -134,6 +131,9 @@ async function removeAll(run: RunCommand, backends: readonly PresentBackend[], n
     async () => {
       if (guard && (await ifPermitted(guard.remove))) removed.push(guardName(guard));
     },
+    async () => {
+      if (hasNft(backends) && (await ifPermitted(cgroupGuard(run).remove))) removed.push(CGROUP_GUARD);
+    },
     async () => void removed.push(...(await removeFrom(backends))),
   ];
   await tryEach(acts, (act) => act());
@@ -144,6 +144,18 @@ async function guardOf(run: RunCommand, name: BackendName): Promise<Guard | unde
   const probed = await probeGuard(run, name);
   return "guard" in probed ? probed.guard : undefined;
 }
+
+/** None where this process may not look. */
+async function standingOf(backend: string, list: () => Promise<StandingRules>) {
+  const standing = await ifPermitted(list);
+  return standing === undefined ? [] : [{ backend, ...standing }];
+}
+
+function hasNft(present: readonly PresentBackend[]): boolean {
+  return present.some(({ program }) => program === "nft");
+}
+
+const CGROUP_GUARD = "cgroup guard by nft";
 
 function guardName({ tool }: Guard): string {
   return `bridge guard by ${tool}`;

@@ -20,6 +20,16 @@ const SEEN = [
   },
 ];
 
+const EARLY = ["early-1", "early-2", "early-3", "early-4"] as const;
+/** Asks at once for the role, and again until it is the one that is waited for. Prints each role that is named. */
+const ASKING = `for i in {1..200}; do
+  exec 3<>/dev/tcp/169.254.169.254/80
+  printf 'GET /latest/meta-data/iam/security-credentials/ HTTP/1.1\\r\\nHost: 169.254.169.254\\r\\nConnection: close\\r\\n\\r\\n' >&3
+  answer=$(cat <&3)
+  role=$(tail -n 1 <<<"$answer")
+  case $answer in HTTP/1.1\\ 200*) echo "$role"; [ "$role" != "$1" ] || exit 0;; esac
+done`;
+
 describe.for(["nftables", "iptables"] as const)("containers with the host's network, under %s", (backend) => {
   let host: DockerHost;
   let gateway: RunningGateway;
@@ -31,7 +41,7 @@ describe.for(["nftables", "iptables"] as const)("containers with the host's netw
       await host.docker("run", "--detach", ...options, "--name", container, "imdsgate-test");
     }
     await host.docker("run", "--detach", "--name", "bridged", "imdsgate-test");
-    const bindings = ["agent", "other", "joined", "bridged"].flatMap((name) => ["--bind", `name:${name}=${name}-role`]);
+    const bindings = ["agent", "other", "joined", "bridged", ...EARLY].flatMap((name) => ["--bind", `name:${name}=${name}-role`]);
     const aws = ["--account", "111122223333", "--sts-endpoint", sts];
     gateway = await startGateway(host, [...bindings, ...aws, "--host-role", "name:ecs-agent", "--rules", backend]);
   }, LIMIT_MS);
@@ -55,6 +65,37 @@ describe.for(["nftables", "iptables"] as const)("containers with the host's netw
   test("the bridge guard holds the container on the bridge to its address", { timeout: LIMIT_MS }, async () => {
     const address = await host.docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", "bridged");
     await expect.poll(() => host.run("nft", ["list", "table", "bridge", "imdsgate"])).toContain(address);
+  });
+
+  test.for(EARLY)(
+    "%s, which asks from its first moment on among services of the host, never sees the host's role",
+    {
+      timeout: LIMIT_MS,
+    },
+    async (container) => {
+      const place = [...HOST_NETWORK, "--cgroup-parent", "/system.slice"];
+      const printed = await host.docker(
+        "run",
+        "--rm",
+        ...place,
+        "--name",
+        container,
+        "imdsgate-test",
+        "bash",
+        "-c",
+        ASKING,
+        "-",
+        `${container}-role`,
+      );
+      expect([...new Set(printed.split("\n"))]).toEqual([`${container}-role`]);
+    },
+  );
+
+  test("the cgroup guard is back as soon as the rules are, where somebody has flushed them all", { timeout: LIMIT_MS }, async () => {
+    const guard = () => host.run("nft", ["list", "tables", "inet"]);
+    await expect.poll(guard).toContain("imdsgate-cgroups");
+    await host.run("nft", ["flush", "ruleset"]);
+    await expect.poll(guard, { timeout: 10_000 }).toContain("imdsgate-cgroups");
   });
 
   test("a gateway that is stopped leaves them nothing, and takes the guard out", { timeout: LIMIT_MS }, async () => {

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { Backend } from "../../src/rules/backend.ts";
+import { type CgroupGuard, cgroupGuard } from "../../src/rules/cgroup-guard.ts";
 import { type CgroupTree, cgroupTree } from "../../src/rules/cgroup-tree.ts";
 import { endOldFlows } from "../../src/rules/conntrack.ts";
-import { followHostNetwork, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
+import { followHostNetwork, guardCgroups, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
+import type { HostNetworkPlan } from "../../src/rules/host-network.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import type { HostNetworkCapture, RuleSet } from "../../src/rules/rule-set.ts";
 import type { RunCommand } from "../../src/run-command.ts";
@@ -42,7 +44,7 @@ beforeAll(async () => {
   await host.start(process.execPath, ["-e", GATEWAY]).printed(/^listening$/m);
   const inside = host.start("sh", ["-c", "echo inside; exec sleep infinity"]);
   await inside.printed(/^inside$/m);
-  tree = cgroupTree(`/proc/${onlyChildOf(inside.pid)}/root/sys/fs/cgroup`);
+  tree = cgroupTree({ root: `/proc/${onlyChildOf(inside.pid)}/root/sys/fs/cgroup` });
   run = async (program, args, input) => {
     const { code, stdout, stderr } = await host.attempt(program, args, input);
     return { exitCode: code, stdout, stderr, isMissing: false };
@@ -89,7 +91,7 @@ async function apply(hostNetwork: HostNetworkCapture | undefined): Promise<void>
   expect(await endOldFlows(run)).toBe("ended");
 }
 
-const parts = { own: "init", parents: [], driver: () => undefined, containers: () => [] };
+const parts = { own: "init", parents: [], driver: () => undefined, containers: () => [], guard: undefined };
 
 test("without a rule for it each host-network container reaches the real IMDS", { timeout: LIMIT_MS }, async () => {
   await apply(undefined);
@@ -103,18 +105,52 @@ test("with a rule for the place where all containers live none ever does", { tim
   expect(await startMany(1)).toEqual(Array.from({ length: STARTS }, () => ["gateway"]));
 });
 
-test("with a rule for each, put in when its cgroup appears, each is led to the gateway soon", { timeout: LIMIT_MS }, async ({
-  annotate,
-}) => {
+/** Has each container led to the gateway by a rule of its own, as soon as it is seen, until the test ends. */
+function follow(guard: CgroupGuard | undefined): void {
   const ending = new AbortController();
-  const following = followHostNetwork({ ...parts, tree, clock: systemClock }, ({ capture }) => apply(capture), ending.signal);
+  const guarded = { ...parts, guard, tree };
+  const acts = { onPlan: ({ capture }: HostNetworkPlan) => apply(capture), onGuard: () => guardCgroups(guarded) };
+  const following = followHostNetwork({ ...guarded, clock: systemClock }, acts, ending.signal);
   onTestFinished(async () => {
     ending.abort();
     await following;
+    await guard?.remove();
   });
+}
+
+test("with a rule for each, put in when its cgroup appears, each is led to the gateway soon", { timeout: LIMIT_MS }, async ({
+  annotate,
+}) => {
+  await apply(undefined);
+  follow(undefined);
   const seen = await startMany(200, "--cgroup-parent", "/system.slice");
   expect(seen.map((answers) => answers.at(-1))).toEqual(Array.from({ length: STARTS }, () => "gateway"));
   const late = seen.filter((answers) => answers[0] !== "gateway");
   const longest = Math.max(...seen.map((answers) => answers.length - 1));
   await annotate(`${late.length} of ${STARTS} reached the real IMDS first, with ${longest} requests at most`);
+});
+
+test.for(["/system.slice", "/mine/deep", "/"])(
+  "with the cgroup guard too none ever reaches the real IMDS, though each has a rule of its own in %s",
+  { timeout: LIMIT_MS },
+  async (parent) => {
+    await apply(undefined);
+    const guard = cgroupGuard(run);
+    follow(guard);
+    await expect.poll(() => guard.isHolding()).toBe(true);
+    const seen = await startMany(1, "--cgroup-parent", parent);
+    expect(seen).toEqual(Array.from({ length: STARTS }, () => ["gateway"]));
+  },
+);
+
+test("with the cgroup guard a new service of the host reaches the real IMDS, at once or a second later", {
+  timeout: LIMIT_MS,
+}, async () => {
+  const guard = cgroupGuard(run);
+  follow(guard);
+  await expect.poll(() => guard.isHolding()).toBe(true);
+  const script = `mkdir -p "$0" && echo 0 >"$0/cgroup.procs" && ${ASKING}`;
+  for (const name of ["system.slice/a.service", "system.slice/system-b\\x2dc.slice/b-c@1.service", "other.slice/d.scope", "e"]) {
+    expect(await host.run("bash", ["-c", script, `/sys/fs/cgroup/${name}`, "1"])).toBe("real");
+  }
 });

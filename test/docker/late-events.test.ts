@@ -40,8 +40,9 @@ describe.for([
       const [owner, joiner] = [`left-${round}`, `right-${round}`];
       await host.docker("run", "--detach", "--name", owner, "imdsgate-test");
       expect((await roleSeenBy(host, owner)).role).toBe("left-role");
+      const place = round % 2 === 0 ? [] : ["--cgroup-parent", `/deep/${round}/place`];
       const lives = [
-        await host.docker("run", "--name", joiner, "--network", `container:${owner}`, "imdsgate-test", ...firstAction(ASKED)),
+        await host.docker("run", "--name", joiner, ...place, "--network", `container:${owner}`, "imdsgate-test", ...firstAction(ASKED)),
         // the same container with another process
         await host.docker("start", "--attach", joiner),
       ];

@@ -98,7 +98,7 @@ describe("a look at a host", () => {
     {
       title: "who loses the host's role",
       state: { runtime: withAgents("node-exporter", "ecs-agent") },
-      said: "warn HOST_NETWORK a container with --network host is led to the gateway from its first packet on: all containers live below /docker; without the host's role once imdsgate runs: node-exporter; with the host's role by --host-role: ecs-agent",
+      said: "warn HOST_NETWORK a container with --network host reaches nothing before it is led to the gateway: all containers live below /docker; without the host's role once imdsgate runs: node-exporter; with the host's role by --host-role: ecs-agent",
     },
     {
       title: "containers on macvlan",

@@ -84,11 +84,18 @@ describe("the containers that have a cgroup", () => {
   });
 
   test("are not all known where they are in more places than are looked at", () => {
-    const places = Array.from({ length: 256 }, (_, place) => `pods/${place}`);
-    const { cgroups } = treeWith(places);
-    for (const place of places.slice(1)) cgroups.note(place, `${place}/${ID}`);
+    const { cgroups, make } = treeWith(Array.from({ length: 1_022 }, (_, place) => `pods/${place}`));
+    cgroups.standing();
     expect(cgroups.isBlind()).toBe(false);
-    cgroups.note("one more", `pods/0/${ID}`);
+    make("pods/one-more");
+    cgroups.standing();
+    expect(cgroups.isBlind()).toBe(true);
+  });
+
+  test("are not all known while one is noted in a place that is one too many", () => {
+    const { cgroups } = treeWith([...Array.from({ length: 1_022 }, (_, place) => `pods/${place}`), "a/b/c/d"]);
+    cgroups.standing();
+    cgroups.note(ID, `a/b/c/d/${ID}`);
     expect(cgroups.isBlind()).toBe(true);
   });
 
@@ -130,10 +137,24 @@ describe("the containers that have a cgroup", () => {
     expect(standing().map(([id]) => id)).toEqual([OTHER]);
   });
 
+  test("are found three levels below the root, in directories that come later too, and not inside of what is no place for them", async () => {
+    const { make, remove, standing } = treeWith([`pods/burstable/one/${ID}`, "a.service/b.slice", "c.slice/c-d.slice"]);
+    expect(standing().map(([id]) => id)).toEqual([ID]);
+    make(`a.service/b.slice/${OTHER}`);
+    make(`c.slice/c-d.slice/docker-${THIRD}.scope`);
+    await vi.waitFor(() => expect(standing().map(([id]) => id)).toEqual([THIRD, ID]));
+    remove(`c.slice/c-d.slice/docker-${THIRD}.scope`);
+    remove("c.slice/c-d.slice");
+    await vi.waitFor(() => expect(standing().map(([id]) => id)).toEqual([ID]));
+    make(`c.slice/c-d.slice/c-d-e.slice/docker-${OTHER}.scope`);
+    await vi.waitFor(() => expect(standing().map(([id]) => id)).toEqual([OTHER, ID]));
+  });
+
   test("are found further down beside a container that is noted there, and nowhere outside of the tree", () => {
-    const { cgroups, standing } = treeWith([`pods/one/${ID}`, `pods/one/${OTHER}`, `pods/two/${THIRD}`]);
+    const deep = "kubepods/burstable/pods/one";
+    const { cgroups, standing } = treeWith([`${deep}/${ID}`, `${deep}/${OTHER}`, `kubepods/burstable/pods/two/${THIRD}`]);
     expect(standing()).toEqual([]);
-    for (const path of ["", "pods/one", `../../pods/two/${THIRD}`, `pods/one/${ID}/init.scope`]) cgroups.note(path, path);
+    for (const path of ["", deep, `../../${deep}/${THIRD}`, `${deep}/${ID}/init.scope`]) cgroups.note(path, path);
     expect(standing().map(([id]) => id)).toEqual([OTHER, ID]);
   });
 

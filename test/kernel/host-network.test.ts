@@ -209,7 +209,7 @@ describe.skipIf(process.getuid?.() !== 0).for(BACKENDS)(
 
       // Who may not open a file by its handle is told the number alone by ss, on kernels that want a capability for that.
       const asNobody: RunCommand = (program, args) => network.host.run("setpriv", ["--reuid", "65534", "--clear-groups", program, ...args]);
-      const tree = cgroupTree(dirname(folder));
+      const tree = cgroupTree({ root: dirname(folder) });
       const pathOf = (id: bigint) => tree.pathOf(String(id), ["gone", path("caught")]);
       expect(await socketCgroup(asNobody, source, pathOf)).toBe(path("caught/id"));
       expect(await socketCgroup(network.host.run, { ...source, port: port === 1024 ? 1025 : 1024 }, pathOf)).toBeUndefined();

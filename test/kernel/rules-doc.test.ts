@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { GUARD, generateRulesDoc, HOST_NETWORK, RULE_SET } from "../../scripts/generate-rules-doc.ts";
+import { CGROUPS, GUARD, generateRulesDoc, HOST_NETWORK, RULE_SET } from "../../scripts/generate-rules-doc.ts";
 import { scenariosTable } from "../../scripts/lib/scenarios-table.ts";
 import type { BackendName } from "../../src/rules/backend.ts";
 import { nftGuardTool } from "../../src/rules/nft-guard.ts";
@@ -19,7 +19,7 @@ type Loaders = readonly (readonly [block: number, program: string, ...args: stri
 /** The rules on the page, in the order in which they stand there. */
 async function blocksOfPage(): Promise<readonly string[]> {
   const blocks = [...(await readPage()).matchAll(/^```\n(.*?)^```$/gms)].map(([, text = ""]) => text);
-  expect(blocks.length).toBe(6);
+  expect(blocks.length).toBe(7);
   return blocks;
 }
 
@@ -76,9 +76,22 @@ test
   expect(differences.filter(({ chain }) => !chain.startsWith("ip6 ")).map(differenceLine)).toEqual([]);
 });
 
+test.skipIf(process.getuid?.() !== 0)("so is the cgroup guard (needs root, to make cgroups)", async () => {
+  const host = await startHost();
+  const folder = await makeCgroup("page-guard");
+  onTestFinished(() => removeCgroup(folder));
+  const paths = [...CGROUPS.known, CGROUPS.ownContainer ?? ""];
+  for (const path of paths) mkdirSync(join(folder, path), { recursive: true });
+  const block = (await blocksOfPage())[5] ?? "";
+  await host.sh("nft", ["-f", "-"], block.replace(/"(?=[a-z])/g, `"${relative("/sys/fs/cgroup", folder)}/`));
+  const listed = await host.sh("nft", ["list", "table", "inet", "imdsgate-cgroups"]);
+  for (const path of paths) expect(listed).toContain(`${basename(folder)}/${path}"`);
+  expect(await removeAllRules(host.run)).toEqual(["cgroup guard by nft"]);
+});
+
 test("so is the bridge guard", async () => {
   const host = await startHost();
-  await host.sh("nft", ["-f", "-"], (await blocksOfPage())[5]);
+  await host.sh("nft", ["-f", "-"], (await blocksOfPage())[6]);
   const guard = nftGuardTool(host.run);
   expect((await guard.standing()).chains).toEqual(guard.wanted(GUARD));
   expect(await removeAllRules(host.run)).toEqual(["bridge guard by nft"]);

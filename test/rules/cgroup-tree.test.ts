@@ -14,11 +14,11 @@ function rootWith(folders: readonly string[], files: readonly string[] = []): st
 }
 
 test("a cgroup2 tree is told by its own file, at the root or beside the trees of v1", () => {
-  expect(cgroupTree(rootWith(["docker/a", "docker/b"], ["cgroup.controllers"])).version).toBe("v2");
-  expect(cgroupTree(rootWith(["memory", "unified"], ["unified/cgroup.controllers"])).version).toBe("hybrid");
-  expect(cgroupTree(rootWith(["memory", "unified"])).version).toBe("v1");
-  expect(cgroupTree(rootWith([])).version).toBeUndefined();
-  expect(cgroupTree(join(rootWith([]), "none")).version).toBeUndefined();
+  expect(cgroupTree({ root: rootWith(["docker/a", "docker/b"], ["cgroup.controllers"]) }).version).toBe("v2");
+  expect(cgroupTree({ root: rootWith(["memory", "unified"], ["unified/cgroup.controllers"]) }).version).toBe("hybrid");
+  expect(cgroupTree({ root: rootWith(["memory", "unified"]) }).version).toBe("v1");
+  expect(cgroupTree({ root: rootWith([]) }).version).toBeUndefined();
+  expect(cgroupTree({ root: join(rootWith([]), "none") }).version).toBeUndefined();
 });
 
 test("paths are in the cgroup2 tree, wherever it is mounted", () => {
@@ -33,7 +33,7 @@ test("paths are in the cgroup2 tree, wherever it is mounted", () => {
       "hybrid",
     ],
   ] as const) {
-    const tree = cgroupTree(root);
+    const tree = cgroupTree({ root });
     expect(tree.version).toBe(version);
     expect(tree.children("docker")).toEqual(["a", "b"]);
     expect(tree.children("none")).toEqual([]);
@@ -44,7 +44,7 @@ test("paths are in the cgroup2 tree, wherever it is mounted", () => {
 });
 
 test("a number is found below the places that are looked at, as far down as containers make cgroups", () => {
-  const tree = cgroupTree(rootWith(["docker/a/init/app/deep", "system.slice/b"], ["cgroup.controllers"]));
+  const tree = cgroupTree({ root: rootWith(["docker/a/init/app/deep", "system.slice/b"], ["cgroup.controllers"]) });
   const found = (path: string) => tree.pathOf(tree.idOf(path) ?? "", ["gone", "docker"]);
   expect(["docker", "docker/a", "docker/a/init/app", "docker/a/init/app/deep", "system.slice/b"].map(found)).toEqual([
     "docker",
@@ -56,17 +56,31 @@ test("a number is found below the places that are looked at, as far down as cont
 });
 
 test("the trees of v1 have no such paths", () => {
-  const tree = cgroupTree(rootWith(["docker/a"]));
+  const tree = cgroupTree({ root: rootWith(["docker/a"]) });
   expect([tree.version, tree.idOf("docker"), tree.children("docker")]).toEqual(["v1", undefined, []]);
 });
 
 test("a directory is heard of when something appears in it; one that is not there is not watched", async () => {
   const root = rootWith(["docker"], ["cgroup.controllers"]);
-  const tree = cgroupTree(root);
+  const tree = cgroupTree({ root });
   const heard = Promise.withResolvers<void>();
   const watcher = tree.watch("docker", heard.resolve);
   onTestFinished(() => watcher?.close());
   mkdirSync(join(root, "docker/a"));
   await heard.promise;
   expect(tree.watch("none", () => {})).toBeUndefined();
+});
+
+test.for([
+  { where: "the host", first: "0::/init.scope\n", files: [], isPart: false },
+  { where: "a host without systemd", first: "0::/\n", files: [], isPart: false },
+  { where: "a host that is a container", first: "12:pids:/x\n0::/init.scope\n", files: ["cgroup.type"], isPart: false },
+  { where: "a container", first: "0::/\n", files: ["cgroup.type"], isPart: true },
+  { where: "a container that sees the host's processes", first: "0::/../../init.scope\n", files: ["cgroup.type"], isPart: true },
+  { where: "a place from where nobody may look", first: undefined, files: ["cgroup.type"], isPart: false },
+])("whether the tree is whole, in $where", ({ first, files, isPart }) => {
+  const root = rootWith(["docker"], ["cgroup.controllers", ...files]);
+  const procRoot = rootWith(["1"]);
+  if (first !== undefined) writeFileSync(join(procRoot, "1/cgroup"), first);
+  expect(cgroupTree({ root, procRoot }).isPart).toBe(isPart);
 });

@@ -3,29 +3,36 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
+import { ImdsgateError } from "../../src/errors.ts";
+import type { CgroupGuard, CgroupGuardSet } from "../../src/rules/cgroup-guard.ts";
 import { cgroupTree } from "../../src/rules/cgroup-tree.ts";
-import { followHostNetwork, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
+import { followHostNetwork, guardCgroups, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
 import type { HostNetworkPlan } from "../../src/rules/host-network.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const OTHER = "f".repeat(64);
 
 /** A cgroup2 tree with nothing in it, and a plan that follows it; `caught` waits for the next plan that is told. */
-function follow(known: () => readonly string[] = () => []) {
+function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard) {
   const root = mkdtempSync(join(tmpdir(), "imdsgate-follow-"));
   writeFileSync(join(root, "cgroup.controllers"), "");
   const told: HostNetworkPlan[] = [];
   let tell = () => {};
   const ending = new AbortController();
-  const parts = { tree: cgroupTree(root), own: undefined, parents: ["apps.slice/boxes"], driver: () => undefined, containers: known };
-  const following = followHostNetwork(
-    { ...parts, clock: systemClock },
-    async (plan) => {
-      told.push(plan);
-      tell();
-    },
-    ending.signal,
-  );
+  const parts = {
+    tree: cgroupTree({ root }),
+    own: undefined,
+    parents: ["apps.slice/boxes"],
+    driver: () => undefined,
+    containers: known,
+    guard,
+  };
+  const onPlan = async (plan: HostNetworkPlan) => {
+    told.push(plan);
+    tell();
+  };
+  const onGuard = () => guardCgroups(parts);
+  const following = followHostNetwork({ ...parts, clock: systemClock }, { onPlan, onGuard }, ending.signal);
   onTestFinished(async () => {
     ending.abort();
     await following;
@@ -91,4 +98,89 @@ test("where a container that the runtime knows lives, others are looked for too"
     capture: { caught: [ID, OTHER].map((id) => `own.slice/docker-${id}.scope`), exempt: [] },
     window: "short",
   });
+});
+
+/** A guard that remembers what is put in, and fails where `act` throws. */
+function guardWith(act: (set: CgroupGuardSet) => void = () => {}) {
+  const sets: CgroupGuardSet[] = [];
+  let ring = () => {};
+  const guard: CgroupGuard = {
+    async put(set) {
+      act(set);
+      sets.push(set);
+      ring();
+    },
+    isHolding: async () => false,
+    remove: async () => false,
+    standing: async () => ({ text: "", chains: [] }),
+  };
+  return {
+    guard,
+    /** Once something is put in that is as wanted. */
+    async held(isWanted: (set: CgroupGuardSet) => boolean): Promise<CgroupGuardSet | undefined> {
+      while (!sets.some(isWanted)) await new Promise<void>((resolve) => (ring = resolve));
+      return sets.find(isWanted);
+    },
+  };
+}
+
+test("the guard knows the host's own cgroups, and no container's and no place for containers, from their first moment on", async () => {
+  const { guard, held } = guardWith();
+  const { make } = follow(undefined, guard);
+  await held(() => true);
+  for (const path of [`docker/${ID}`, "apps.slice/boxes", `apps.slice/docker-${ID}.scope`, "user.slice/user-0.slice"]) make(path);
+  make(`system.slice/system-a\\x2db.slice/b@1.service/deep`);
+  expect(await held(({ known }) => known.some((path) => path.endsWith("b@1.service")))).toEqual({
+    prefix: "",
+    shared: ["apps.slice", "system.slice", "system.slice/system-a\\x2db.slice"],
+    known: [
+      "apps.slice",
+      "system.slice",
+      "user.slice",
+      "system.slice/system-a\\x2db.slice",
+      "system.slice/system-a\\x2db.slice/b@1.service",
+    ],
+    ownContainer: undefined,
+  });
+});
+
+test("a service that is started anew under its name is told to the guard, for the kernel knows it by another number", async () => {
+  const { guard, held } = guardWith();
+  const { make, remove } = follow(undefined, guard);
+  make("system.slice/cron.service");
+  let puts = 0;
+  await held(({ known }) => known.includes("system.slice/cron.service"));
+  remove("system.slice/cron.service");
+  make("system.slice/other.service");
+  make("system.slice/cron.service");
+  await held(({ known }) => {
+    puts += known.includes("system.slice/cron.service") ? 1 : 0;
+    return puts > 1;
+  });
+});
+
+test("what goes while the guard is put in is left out the next time, and what fails without that is told", async () => {
+  const { guard, held } = guardWith(({ known }) => {
+    if (!known.includes("gone.service")) return;
+    remove("gone.service");
+    throw new ImdsgateError("RULES_FAILED", "path fails");
+  });
+  const { make, remove, parts } = follow(undefined, guard);
+  await held(() => true);
+  make("gone.service");
+  make("here.service");
+  expect((await held(({ known }) => known.includes("here.service")))?.known).toEqual(["here.service"]);
+  const failing = guardWith(() => {
+    throw new ImdsgateError("RULES_FAILED", "nft is broken");
+  });
+  await expect(guardCgroups({ ...parts, guard: failing.guard })).rejects.toThrow("nft is broken");
+});
+
+test("nothing is guarded where the tree cannot be seen: all would be unknown there", async () => {
+  const { parts } = follow();
+  const failing = guardWith(() => {
+    throw new Error("put in");
+  });
+  await guardCgroups({ ...parts, tree: { ...parts.tree, isPart: true }, guard: failing.guard });
+  await guardCgroups({ ...parts, guard: undefined });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type CgroupFacts, hostNetworkCapture, isCgroupPath, isContainerDir } from "../../src/rules/host-network.ts";
+import { type CgroupFacts, hostNetworkCapture, isCgroupPath, isContainerDir, mayHoldContainers } from "../../src/rules/host-network.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const OTHER = "f".repeat(64);
@@ -10,12 +10,10 @@ const NOTHING: CgroupFacts = {
   containers: [],
   parents: [],
   present: [],
+  isPart: false,
+  shared: ["", "system.slice"],
+  isGuarded: false,
 };
-
-const watchesOf = (facts: CgroupFacts) =>
-  hostNetworkCapture(facts).watch.map(({ dir, pattern, holds }) => `${holds} in /${dir}: ${pattern.source}`);
-const PARENTS = "parents in /: ^(?:docker|libpod_parent|kubepods|kubepods\\.slice)$";
-const SCOPES = "^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\\.scope)$";
 
 describe("a capture", () => {
   test("is a place as a whole where containers live and nothing else does", () => {
@@ -25,7 +23,6 @@ describe("a capture", () => {
       window: "none",
       reason: "all containers live below /docker, and one rule catches all that is there.",
     });
-    expect(watchesOf(facts)).toEqual([PARENTS, `containers in /system.slice: ${SCOPES}`, `containers in /machine.slice: ${SCOPES}`]);
   });
 
   test("is a rule for each container where they share their place with services of the host", () => {
@@ -50,9 +47,39 @@ describe("a capture", () => {
     expect(hostNetworkCapture({ ...NOTHING, driver: "systemd", present: ["docker"] })).toMatchObject({ window: "short" });
   });
 
+  test("leaves no window where the kernel holds back what is new", () => {
+    const guarded = { ...NOTHING, isGuarded: true };
+    const reason = "what a new cgroup sends is held back until imdsgate has seen whose it is.";
+    for (const containers of [[], [`system.slice/docker-${ID}.scope`]]) {
+      expect(hostNetworkCapture({ ...guarded, containers })).toMatchObject({ window: "none", reason });
+    }
+    expect(hostNetworkCapture({ ...guarded, containers: ["system.slice/docker.service"] })).toMatchObject({ window: "uncovered" });
+  });
+
+  test("follows what comes where containers may stand, and beside those that are known elsewhere", () => {
+    const containers = [`user.slice/mine/${ID}`, `work.slice/boxes/${OTHER}`];
+    const { shared, watch, parents } = hostNetworkCapture({ ...NOTHING, parents: ["work.slice/boxes"], containers });
+    expect(shared).toEqual(["", "system.slice", "user.slice/mine"]);
+    expect(watch).toEqual(["", "work.slice", "system.slice", "user.slice/mine"]);
+    expect(parents).toEqual(["docker", "libpod_parent", "kubepods", "kubepods.slice", "work.slice/boxes"]);
+  });
+
+  test.for([
+    { own: `system.slice/docker-${ID}.scope`, ownContainer: `system.slice/docker-${ID}.scope` },
+    { own: `docker/${ID}/inner`, ownContainer: `docker/${ID}/inner` },
+    { own: "kubepods/burstable/pod1/x", ownContainer: "kubepods/burstable/pod1/x" },
+    { own: "system.slice/imdsgate.service", ownContainer: undefined },
+    { own: "docker", ownContainer: undefined },
+    { own: "", ownContainer: undefined },
+    { own: undefined, ownContainer: undefined },
+    { own: `a"b/${ID}`, ownContainer: undefined },
+  ])("knows whether the gateway itself is in a container: $own", ({ own, ownContainer }) => {
+    expect(hostNetworkCapture({ ...NOTHING, own }).ownContainer).toBe(ownContainer);
+  });
+
   test("takes the operator's own place for containers like Docker's", () => {
     const facts: CgroupFacts = { ...NOTHING, parents: ["work.slice/boxes"], containers: [`work.slice/boxes/${ID}`] };
-    expect(watchesOf(facts)).toContain("parents in /work.slice: ^(?:boxes)$");
+    expect(hostNetworkCapture(facts).watch).toContain("work.slice");
     expect(hostNetworkCapture({ ...facts, present: ["work.slice/boxes"] })).toMatchObject({
       capture: { caught: ["work.slice/boxes"] },
       window: "none",
@@ -101,15 +128,24 @@ describe("a capture", () => {
   );
 
   test.for([
-    { version: "v1" as const, why: "this host has cgroup v1 alone" },
-    { version: undefined, why: "there is no cgroup tree at /sys/fs/cgroup" },
-  ])("is not to be had without a cgroup2 tree ($version)", ({ version, why }) => {
-    expect(hostNetworkCapture({ ...NOTHING, version, present: ["docker"], containers: [`docker/${ID}`] })).toEqual({
-      capture: undefined,
-      watch: [],
-      window: "uncovered",
-      reason: `${why}: the kernel cannot tell the sockets of host-network containers from those of the host.`,
-    });
+    {
+      facts: { version: "v1" },
+      reason: "this host has cgroup v1 alone: the kernel cannot tell the sockets of host-network containers from those of the host.",
+    },
+    {
+      facts: { version: undefined },
+      reason:
+        "there is no cgroup tree at /sys/fs/cgroup: the kernel cannot tell the sockets of host-network containers from those of the host.",
+    },
+    {
+      facts: { isPart: true },
+      reason:
+        "imdsgate has a cgroup namespace of its own, and does not see where containers live: start its container with --cgroupns host (Compose: cgroup: host).",
+    },
+  ] as const)("is not to be had where the tree is not: $facts", ({ facts, reason }) => {
+    const nothing = { capture: undefined, parents: [], shared: [], ownContainer: undefined, watch: [], window: "uncovered", reason };
+    const containers = [`docker/${ID}`];
+    expect(hostNetworkCapture({ ...NOTHING, isGuarded: true, present: ["docker"], containers, ...facts })).toEqual(nothing);
   });
 });
 
@@ -144,4 +180,18 @@ test.for([
   [`docker-${ID.toUpperCase()}.scope`, false],
 ] as const)("whether %s is a container's directory: %s", ([name, is]) => {
   expect(isContainerDir(name)).toBe(is);
+});
+
+test.for([
+  ["system.slice", true],
+  ["system-getty.slice", true],
+  ["mine", true],
+  ["user.slice", false],
+  ["cron.service", false],
+  ["init.scope", false],
+  ["tmp.mount", false],
+  [ID, false],
+  [`docker-${ID}.scope`, false],
+] as const)("whether containers may come to a directory named %s: %s", ([name, may]) => {
+  expect(mayHoldContainers(name)).toBe(may);
 });

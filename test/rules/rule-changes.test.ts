@@ -42,6 +42,7 @@ test.for<{ backend: BackendName; line: string; counts: boolean }>([
   { backend: "nftables", line: "add rule inet imdsgate forward counter packets 0 bytes 0", counts: true },
   { backend: "nftables", line: "add table inet imdsgate-released", counts: true },
   { backend: "nftables", line: "add table inet imdsgatelike", counts: false },
+  { backend: "nftables", line: "delete table inet imdsgate-cgroups", counts: false },
   { backend: "nftables", line: "delete rule ip nat PREROUTING handle 6", counts: false },
   { backend: "nftables", line: "# new generation 8 by process 24924 (iptables-nft)", counts: false },
   { backend: "nftables", line: "# ERROR: We lost some netlink events!", counts: true },

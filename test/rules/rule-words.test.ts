@@ -28,8 +28,8 @@ const noRun: RunCommand = () => Promise.reject(new Error("nothing is run here"))
 const KINDS: readonly { readonly what: string; readonly chains: readonly ListedChain[] }[] = [
   { what: "nftables", chains: parseNftChains(nftScript(RULE_SET)) },
   { what: "iptables", chains: FAMILIES.flatMap((family) => chainsInScript(iptablesScript(RULE_SET, family), family.name)) },
-  { what: "the guard of nft", chains: nftGuardTool(noRun).wanted(GUARD) },
-  { what: "the guard of ebtables", chains: ebtablesGuardTool(noRun, "ebtables").wanted(GUARD) },
+  { what: "the bridge guard of nft", chains: nftGuardTool(noRun).wanted(GUARD) },
+  { what: "the bridge guard of ebtables", chains: ebtablesGuardTool(noRun, "ebtables").wanted(GUARD) },
 ];
 
 test.for(KINDS)("every chain and every set of $what has words of its own", ({ chains }) => {
