@@ -4,7 +4,9 @@ import type { Machine } from "./vm-machine.ts";
 import { answersOf, faultsOf, isServed, type TimedAnswer, type Told, toldOf } from "./vm-verdict.ts";
 
 /** The containers of the story, each with its role; empty for the one that has none. */
-const ROLES: Readonly<Record<string, string>> = { fluentd: "fluentd-role", php: "php-role", cron: "" };
+const ROLES: Readonly<Record<string, string>> = { fluentd: "fluentd-role", php: "php-role", cron: "", agent: "agent-role" };
+/** Which of them has the host's network. */
+const ON_HOST = "agent";
 const NAMES = Object.keys(ROLES);
 const LIMIT_MS = 300_000;
 const PAUSE_MS = 1_000;
@@ -27,7 +29,10 @@ export interface Containers {
 export async function startContainers(machine: Machine): Promise<Containers> {
   await machine.sh(`tar -C / -chf - ${IMAGE_FILES} | docker import --change 'ENV PATH=/bin' - story`);
   const run = `docker run --detach --restart always --stop-signal KILL --env PAUSE_SECONDS=0.5`;
-  for (const name of NAMES) await machine.sh(`${run} --name ${name} story bash -c "$(cat /opt/story/role-asker.sh)"`);
+  for (const name of NAMES) {
+    const network = name === ON_HOST ? "host" : "bridge";
+    await machine.sh(`${run} --name ${name} --network ${network} story bash -c "$(cat /opt/story/role-asker.sh)"`);
+  }
   const paths = (await machine.sh(`docker inspect --format '{{.LogPath}}' ${NAMES.join(" ")}`)).split("\n");
   const read = new Map<string, number>();
   const all = new Map<string, readonly TimedAnswer[]>();

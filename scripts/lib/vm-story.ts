@@ -12,6 +12,7 @@ const RESTARTS = "systemctl show --property NRestarts --value imdsgate";
 const CONFIG = `bind:
   - name:fluentd=fluentd-role
   - name:php=php-role
+  - name:agent=agent-role
 stsEndpoint: http://${STS}
 `;
 /** The computed processor is so slow that the units' limits, meant for a machine that hangs, would end what works. */
@@ -42,7 +43,7 @@ const look = (when: string): string =>
 export async function tellStory(machine: Machine, accelerator: Accelerator, step: TellStep): Promise<void> {
   await step("the machine", () => describe(machine, accelerator));
   let containers: Containers | undefined;
-  await step("three containers, no imdsgate: they have the host's role", async () => {
+  await step("four containers, one on the host's network, no imdsgate: they have the host's role", async () => {
     containers = await startContainers(machine);
     return containers.served(ANSWERS, "the real service", 0);
   });
@@ -75,7 +76,7 @@ async function tellInstallation(machine: Machine, containers: Containers, step: 
     await containers.skip();
     return machine.sh("systemctl show --property StatusText --value imdsgate");
   });
-  await step("fluentd and php have their roles, cron none", async () => {
+  await step("fluentd, php and the agent have their roles, cron none", async () => {
     const said = await containers.served(ANSWERS, "imdsgate");
     const credentials = await documents(machine);
     return `${said}\n${credentials}`;
@@ -161,7 +162,7 @@ async function orderAtBoot(machine: Machine): Promise<string> {
   const gateway = await monotonic("imdsgate", "ActiveEnter");
   const now = Number(await machine.sh("awk '{ print $1 }' /proc/uptime")) * 1000;
   const clock = Number(await machine.sh("date +%s%3N"));
-  const started = await machine.sh("docker inspect --format '{{.State.StartedAt}}' fluentd php cron");
+  const started = await machine.sh("docker inspect --format '{{.State.StartedAt}}' fluentd php cron agent");
   const container = (Math.min(...started.split("\n").map((text) => Date.parse(text))) - clock + now) / 1000;
   const said = `after the kernel's start: rules ${rules.toFixed(1)} s, dockerd ${docker.toFixed(1)} s, first container ${container.toFixed(1)} s, gateway ready ${gateway.toFixed(1)} s`;
   if (!(rules > 0 && rules <= docker && docker < container)) throw new Error(said);
