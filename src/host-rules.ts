@@ -140,11 +140,6 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     await rules.capture(plan.capture);
   }
 
-  /** Why this kernel can tell none of them from the host; undefined where it can. */
-  async function problemHere(): Promise<string | undefined> {
-    return (await probeHostNetwork(runCommand, rules)).problem;
-  }
-
   async function follow(signal: AbortSignal): Promise<void> {
     const parts = await planParts();
     const onPlan = async (plan: HostNetworkPlan) => {
@@ -167,14 +162,14 @@ function createHostNetwork(rules: Rules, config: Config, { runCommand, processTa
     async prepare(): Promise<void> {
       if (isPrepared || config.runtime === "none") return;
       isPrepared = true;
-      if ((await problemHere()) !== undefined) return;
+      if ((await probeHostNetwork(runCommand, rules)).problem !== undefined) return;
       const parts = await planParts();
       await capture(hostNetworkPlan(parts));
       await guardCgroups(parts);
     },
     async run(signal: AbortSignal): Promise<void> {
       if (config.runtime === "none") return;
-      const problem = await problemHere();
+      const { problem } = await probeHostNetwork(runCommand, rules);
       if (problem !== undefined) return tell({ window: "uncovered", reason: problem });
       await tryAgainAndAgain(() => follow(signal), { clock, emit, backend: rules.backend }, signal);
     },

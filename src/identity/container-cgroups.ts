@@ -151,21 +151,25 @@ function followDirectory(path: string, depth: number): FollowedDirectory {
     }
   }
 
+  function look(): Names {
+    const found = statOf(path);
+    if (found === undefined || found === UNREADABLE) return found;
+    const { ino, nlink } = found;
+    const isFollowed = ino === seen.ino && watcher !== undefined;
+    if (isFollowed && nlink === seen.nlink && !isChanged) return names;
+    if (!isFollowed) follow();
+    isChanged = false;
+    const listed = directoriesIn(path);
+    // What could not be read is read again at the next look.
+    seen = listed === UNREADABLE ? { ino, nlink: -1 } : { ino, nlink };
+    names = listed;
+    return names;
+  }
+
   return {
     names() {
-      if (depth > 1 && watcher !== undefined && !isChanged && Array.isArray(names)) return names;
-      const found = statOf(path);
-      if (found === undefined || found === UNREADABLE) return found;
-      const { ino, nlink } = found;
-      const isFollowed = ino === seen.ino && watcher !== undefined;
-      if (isFollowed && nlink === seen.nlink && !isChanged) return names;
-      if (!isFollowed) follow();
-      isChanged = false;
-      const listed = directoriesIn(path);
-      // What could not be read is read again at the next look.
-      seen = listed === UNREADABLE ? { ino, nlink: -1 } : { ino, nlink };
-      names = listed;
-      return names;
+      const isTrusted = depth > 1 && watcher !== undefined && !isChanged && Array.isArray(names);
+      return isTrusted ? names : look();
     },
     close: () => watcher?.close(),
   };

@@ -6,6 +6,8 @@ const NFT = { ...PACKETS, file: "src/rules/nftables.ts", titled: "under nftables
 const IPTABLES = { ...PACKETS, file: "src/rules/iptables.ts", titled: "under iptables-nft" };
 const STANDING = { rule: CLOSED, file: "src/rules/standing-capture.ts", tests: ["test/rules/host-network-scripts.test.ts"] };
 const PLAN = { rule: CLOSED, file: "src/rules/host-network.ts", tests: ["test/rules/host-network.test.ts"] };
+const GUARD = { rule: CLOSED, file: "src/rules/cgroup-guard.ts", tests: ["test/kernel/cgroup-guard.test.ts"] };
+const FOLLOWED = { rule: CLOSED, file: "src/rules/follow-host-network.ts", tests: ["test/rules/follow-host-network.test.ts"] };
 const SOCKET = { rule: "README, security model 1", file: "src/identity/socket-cgroup.ts", tests: ["test/identity/socket-cgroup.test.ts"] };
 
 /** Containers with the host's network: who is caught, and whose socket it is. */
@@ -87,6 +89,48 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     name: "host-network: any text may stand in the rules as a path",
     search: "const isSafe = ",
     replace: "const isSafe = true || ",
+  },
+  {
+    ...GUARD,
+    name: "cgroup guard: what is new right below the root passes",
+    search: '...rules("socket cgroupv2 level 1 != @known counter drop"),',
+    replace: "",
+  },
+  {
+    ...GUARD,
+    name: "cgroup guard: what is new further down passes",
+    search: "!= @known counter drop`)),",
+    replace: "!= @known counter accept`)),",
+  },
+  {
+    ...GUARD,
+    name: "cgroup guard: IPv6 is forgotten",
+    search: "const rules = (text: string) => FAMILIES.map(",
+    replace: "const rules = (text: string) => FAMILIES.slice(0, 1).map(",
+  },
+  {
+    ...GUARD,
+    name: "cgroup guard: it holds for ever, though nobody is there to learn of new services",
+    search: '"    meta nfproto != @alive accept",',
+    replace: "",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a container's cgroup becomes known",
+    search: "below(tree, dir, (name) => !isContainerDir(name))",
+    replace: "below(tree, dir, () => true)",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a place for containers becomes known before its rule is in",
+    search: "others.filter((path) => !parents.includes(path))",
+    replace: "others",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a part of the tree is taken for the whole",
+    search: "if (plan.capture === undefined) return;",
+    replace: "",
   },
   {
     ...SOCKET,

@@ -44,7 +44,8 @@ beforeAll(async () => {
   await host.start(process.execPath, ["-e", GATEWAY]).printed(/^listening$/m);
   const inside = host.start("sh", ["-c", "echo inside; exec sleep infinity"]);
   await inside.printed(/^inside$/m);
-  tree = cgroupTree({ root: `/proc/${onlyChildOf(inside.pid)}/root/sys/fs/cgroup` });
+  const root = `/proc/${onlyChildOf(inside.pid)}/root`;
+  tree = cgroupTree({ root: `${root}/sys/fs/cgroup`, procRoot: `${root}/proc` });
   run = async (program, args, input) => {
     const { code, stdout, stderr } = await host.attempt(program, args, input);
     return { exitCode: code, stdout, stderr, isMissing: false };
@@ -151,6 +152,6 @@ test("with the cgroup guard a new service of the host reaches the real IMDS, at 
   await expect.poll(() => guard.isHolding()).toBe(true);
   const script = `mkdir -p "$0" && echo 0 >"$0/cgroup.procs" && ${ASKING}`;
   for (const name of ["system.slice/a.service", "system.slice/system-b\\x2dc.slice/b-c@1.service", "other.slice/d.scope", "e"]) {
-    expect(await host.run("bash", ["-c", script, `/sys/fs/cgroup/${name}`, "1"])).toBe("real");
+    expect(await host.run("bash", ["-c", script, `/sys/fs/cgroup/${name}`, "1"])).toBe("real\n");
   }
 });

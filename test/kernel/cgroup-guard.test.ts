@@ -97,6 +97,13 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
     expect(await heardBy(wanted)).toEqual({ heard: wanted, decoySaw: 2 * (ALL.length - HELD.length) });
   });
 
+  test("so it does with what is new right below the root, and does not look further where nothing is shared", async () => {
+    await put({ ...knowing(), shared: [], known: [] });
+    expect(await heardBy([["service", SILENCE]])).toEqual({ heard: [["service", SILENCE]], decoySaw: 0 });
+    await put({ ...knowing(), shared: [], known: [basename(folder)] });
+    expect(await heardBy([["new", REAL]])).toEqual({ heard: [["new", REAL]], decoySaw: 2 });
+  });
+
   test.for([4, 6] as const)(
     "what it held back comes through once the cgroup is known: a new service waits, and fails in nothing (IPv%s)",
     async (version) => {
