@@ -46,8 +46,11 @@ export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepo
 /** What systemd makes for other things than containers, and the place of people's sessions, whose containers have no daemon on this host. */
 const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$/;
 
-/** A container's own directory: its id (cgroupfs driver), or `docker-ID.scope` (systemd driver). */
-const CONTAINER_NAME = /^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\.scope)$/;
+/**
+ * A container's own directory: its id (cgroupfs driver), `docker-ID.scope` (systemd driver), or `system.slice:docker:ID`, where a step of a build
+ * runs with the systemd driver: runc takes what Docker means for systemd for a name (`newCgroupParent` in moby's cmd/dockerd).
+ */
+const CONTAINER_NAME = /^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\.scope|[\w.-]+:docker:[0-9a-z]{8,64})$/;
 /** Podman's monitor is no container. */
 const NO_CONTAINER = /^libpod-conmon-/;
 
