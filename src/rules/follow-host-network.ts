@@ -1,7 +1,7 @@
-import type { FSWatcher } from "node:fs";
 import { type Clock, hasPassed, sleep } from "../clock.ts";
 import { CGROUP_GUARD_RENEWAL_MS, type CgroupGuard, type CgroupGuardSet, DEEPEST_SHARED } from "./cgroup-guard.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
+import { createCgroupWatchers } from "./cgroup-watchers.ts";
 import {
   type CgroupFacts,
   CONTAINER_PARENTS,
@@ -26,8 +26,10 @@ export interface HostNetworkParts {
   readonly containers: () => readonly string[];
 }
 
-/** The kernel tells of a new cgroup at once. This is for what it may not tell of: the runtime's word, a directory that could not be watched. */
+/** The kernel tells of a new cgroup at once. This is for what it does not tell of: the runtime's word, a directory that could not be watched. */
 const LOOK_AGAIN_MS = 2_000;
+/** For how long nothing is looked at where all is as it should be and the kernel would tell. */
+const LONGEST_REST_MS = 30_000;
 
 /** The plan for what is there at this moment. */
 export function hostNetworkPlan(parts: Omit<HostNetworkParts, "clock">): HostNetworkPlan {
@@ -112,23 +114,24 @@ interface HostNetworkActs {
  */
 export async function followHostNetwork(parts: HostNetworkParts, { onPlan, onGuard }: HostNetworkActs, signal: AbortSignal): Promise<void> {
   const { tree, clock, guard } = parts;
-  const watchers = createWatchers(tree);
-  const isPlanDue = createDue(clock, Number.POSITIVE_INFINITY);
-  const isGuardDue = createDue(clock, CGROUP_GUARD_RENEWAL_MS);
+  const watchers = createCgroupWatchers(tree);
+  const plans = createDue(clock, Number.POSITIVE_INFINITY);
+  const guards = createDue(clock, CGROUP_GUARD_RENEWAL_MS);
   try {
     while (!signal.aborted) {
       const wake = new AbortController();
       const first = look(parts);
-      const isNewlyHeard = watchers.renew(
-        first.plan.watch.map((dir) => nearest(tree, dir)),
-        () => wake.abort(),
-      );
+      const isNewlyHeard = watchers.renew(first.plan.watch, () => wake.abort());
       // What counts is a look at a time from which on every change is heard.
       const { plan, planned, guarded } = isNewlyHeard ? look(parts) : first;
-      const [mustPlan, mustGuard] = [isPlanDue(planned), guard !== undefined && isGuardDue(guarded)];
-      const acts = [...(mustPlan ? [() => onPlan(plan)] : []), ...(mustGuard ? [onGuard] : [])];
-      await tryEach(acts, (act) => act());
-      if (acts.length === 0) await sleep(clock, LOOK_AGAIN_MS, AbortSignal.any([signal, wake.signal]));
+      const duties = [
+        { due: plans, seen: planned, act: () => onPlan(plan) },
+        ...(guard === undefined ? [] : [{ due: guards, seen: guarded, act: onGuard }]),
+      ];
+      const acts = duties.filter(({ due, seen }) => due.isDue(seen));
+      await tryEach(acts, ({ act }) => act());
+      const isSettled = watchers.areWhole() && duties.every(({ due, seen }) => due.isTold(seen));
+      if (acts.length === 0) await rest(parts, isSettled, AbortSignal.any([signal, wake.signal]));
     }
   } finally {
     watchers.close();
@@ -152,46 +155,31 @@ function look(parts: HostNetworkParts): { readonly plan: HostNetworkPlan; readon
   return { plan, planned: toldOf({ capture, window, reason }, capture?.caught ?? []), guarded: toldOf(set, set.known) };
 }
 
-/** Whether what is seen is to be told now, also where it was told `againMs` ago; if so it counts as told. */
-function createDue(clock: Clock, againMs: number): (seen: Told) => boolean {
+/** Until `signal` aborts, which it does when the kernel tells of something; until the runtime does; or until it is time for a look. */
+async function rest({ clock, containers }: HostNetworkParts, isSettled: boolean, signal: AbortSignal): Promise<void> {
+  const restedAt = clock.now();
+  const known = containers().join();
+  do {
+    await sleep(clock, LOOK_AGAIN_MS, signal);
+  } while (isSettled && !signal.aborted && containers().join() === known && !hasPassed(restedAt, LONGEST_REST_MS, clock.now()));
+}
+
+/** Remembers what was told, and when. */
+function createDue(clock: Clock, againMs: number) {
   let told: (Told & { readonly at: number }) | undefined;
   let differsSince: number | undefined;
-  return (seen) => {
-    const now = clock.now();
-    const hasMore = told === undefined || [...seen.ids].some((id) => !told?.ids.has(id)) || hasPassed(told.at, againMs, now);
-    if (seen.text === told?.text) differsSince = undefined;
-    else differsSince ??= now;
-    if (!hasMore && (differsSince === undefined || !hasPassed(differsSince, LOOK_AGAIN_MS, now))) return false;
-    told = { ...seen, at: now };
-    differsSince = undefined;
-    return true;
-  };
-}
-
-/** The directory itself, or what stands nearest above it: there it will appear. */
-function nearest(tree: CgroupTree, dir: string): string {
-  if (dir === "" || tree.idOf(dir) !== undefined) return dir;
-  return nearest(tree, dir.slice(0, Math.max(dir.lastIndexOf("/"), 0)));
-}
-
-function createWatchers(tree: CgroupTree) {
-  const open = new Map<string, { readonly id: string | undefined; readonly watcher: FSWatcher | undefined }>();
-  let onChange = () => {};
-  const end = (dir: string) => {
-    open.get(dir)?.watcher?.close();
-    open.delete(dir);
-  };
   return {
-    /** Watches these directories and no others from now on; tells whether one is new. */
-    renew(dirs: readonly string[], act: () => void): boolean {
-      onChange = act;
-      for (const [dir, { id }] of [...open]) if (!dirs.includes(dir) || tree.idOf(dir) !== id) end(dir);
-      const added = dirs.filter((dir) => !open.has(dir));
-      for (const dir of added) open.set(dir, { id: tree.idOf(dir), watcher: tree.watch(dir, () => onChange()) });
-      return added.length > 0;
-    },
-    close(): void {
-      for (const dir of [...open.keys()]) end(dir);
+    isTold: (seen: Told) => seen.text === told?.text,
+    /** Whether what is seen is to be told now, also where it was told `againMs` ago; if so it counts as told. */
+    isDue(seen: Told): boolean {
+      const now = clock.now();
+      const hasMore = told === undefined || [...seen.ids].some((id) => !told?.ids.has(id)) || hasPassed(told.at, againMs, now);
+      if (seen.text === told?.text) differsSince = undefined;
+      else differsSince ??= now;
+      if (!hasMore && (differsSince === undefined || !hasPassed(differsSince, LOOK_AGAIN_MS, now))) return false;
+      told = { ...seen, at: now };
+      differsSince = undefined;
+      return true;
     },
   };
 }
