@@ -142,18 +142,22 @@ ${cgroupGuard}
 
 | set | what is in it |
 |---|---|
-| \`alive\` | both families, for 90 s; the gateway puts all of it in again each 30 s. Once it is empty the first rule lets everybody through: else a host whose gateway is gone would lose the metadata service for each service that is started anew |
-| \`shared\` | the directories that containers may come to beside other things: all that are no service, scope, mount, socket, swap or container, three levels deep, but for \`user.slice\`. The root is one without a line |
-| \`known\` | what of the host's stands right below those |
+| \`alive\` | both families, for 60 s; the gateway puts all of it in again each 20 s. Once it is empty the first rule lets everybody through: else a host whose gateway is gone would lose the metadata service for each service that is started anew |
+| \`known\` | what of the host's stands right below the root and below the directories of the next line |
+| \`shared\` | where containers may come to beside other things: every directory that is no service, scope, mount, socket, swap or container, three levels deep, but for \`user.slice\` and LXC's; and wherever a container was seen |
 
-- It drops in silence, and TCP sends again a second later. A container that asks in its first milliseconds so has its answer from the gateway, late;
-  **a new service of the host that asks so early waits a second too**, and fails where it does not wait that long. After that nothing is
-  different for it.
-- Where a cgroup is known, all below it is: containers that somebody starts inside of a \`.service\` or \`.scope\` of the host (a Podman without a
-  daemon in a login session) count as the host.
-- It stands beside the rules of every tool, but needs nft and a kernel that has sets of cgroups; without that the moment in the table above remains,
-  and \`doctor\` says so (\`HOST_NETWORK\`). With \`--rules external\` there is none.
-- It stays when imdsgate stops, for those 90 s: a restart leaves no gap. \`imdsgate rules apply\` puts it in where none holds.
+- It drops in silence, and TCP sends again a second later. A container that asks in its first milliseconds so has its answer from the gateway, late.
+  **So has a new service of the host that asks within the milliseconds that a look takes, and it fails where it does not wait for a second.**
+  After that nothing is different for it. A connection that stands goes on, whatever becomes of its cgroup.
+- Where a cgroup is known, all below it is. These count as the host, or are seen only once the runtime names them: containers in a
+  \`.service\`, a \`.scope\` or \`user.slice\` (a \`--cgroup-parent\` there, Podman in a login session), and the first one in a directory more than three
+  levels deep.
+- It stands beside the rules of every tool, but needs nft and a kernel that has sets of cgroups (in a guest that shares its host's kernel:
+  Linux 6.11); without that the moment in the table above remains, and \`doctor\` says so (\`HOST_NETWORK\`).
+- \`imdsgate rules apply\` puts it in for 30 s, in which imdsgate is to start: whatever else starts then on this host waits for its metadata as long. Not
+  with \`--all\`, with \`rules: external\` in the file, or beside a redirect: nobody would tell it of what comes and goes. A gateway that ends leaves it for
+  30 s, for the next one.
+- Who deletes its table alone finds it back within 20 s, and with the rules when they are repaired.
 
 ## The bridge guard
 
@@ -209,7 +213,7 @@ the tables and built-in chains that it adds when they are needed, so imdsgate no
 deletes those again if nobody uses them by then. iptables-legacy keeps an empty table registered until the machine restarts.
 
 The bridge guard goes when imdsgate stops, and lets everybody through 30 s after it crashed; the cgroup guard stays, and lets everybody through
-90 s after it was put in last.
+30 s after imdsgate stopped, 60 s after it crashed.
 
 \`imdsgate rules remove\` changes nothing where a gateway listens at the end of the redirect, since that would put them back. With
 \`--stop-keeper\` it puts the **release mark** beside them: an empty table (nftables) or an empty chain (iptables). The gateway takes the mark out

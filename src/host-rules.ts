@@ -1,21 +1,15 @@
-import { type Clock, sleep } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Emit, ImdsgateEvent } from "./events.ts";
-import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
-import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
+import { createHostNetworkRules } from "./host-network-rules.ts";
+import type { Claimant } from "./identity/inventory.ts";
+import type { ProcessTable } from "./identity/process-table.ts";
 import type { SourceGuard } from "./identity/source-guard.ts";
 import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
-import { canGuardCgroups, cgroupGuard } from "./rules/cgroup-guard.ts";
-import { cgroupTree } from "./rules/cgroup-tree.ts";
-import { followHostNetwork, guardCgroups, hostNetworkPlan } from "./rules/follow-host-network.ts";
 import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
 import { type Guard, probeGuard } from "./rules/guard.ts";
 import { keepGuard } from "./rules/guard-keeper.ts";
 import type { GuardedContainer } from "./rules/guarded-ports.ts";
-import type { HostNetworkPlan } from "./rules/host-network.ts";
-import { probeHostNetwork } from "./rules/host-network-probe.ts";
 import { createRules, type Rules } from "./rules/rules.ts";
-import { createTurns } from "./rules/turns.ts";
 import type { World } from "./world.ts";
 
 /** All that imdsgate has in the kernel of this host: put in step by step, kept, and in step with the containers that there are. */
@@ -28,8 +22,8 @@ export interface HostRules extends SourceGuard {
   /** The path of the cgroup of a socket that was led here, by the kernel's number; undefined where it is none of those. */
   cgroupPath(id: bigint): string | undefined;
   /**
-   * Keeps the rules, the guard and the way of host-network containers until `signal` aborts, or until somebody asks for the rules' release.
-   * The rules stay; the guard, which would hold for containers that nobody follows any more, goes. It never rejects.
+   * Keeps the rules, the guards and the way of host-network containers until `signal` aborts, or until somebody asks for the rules' release.
+   * The rules stay; the bridge guard, which would hold for containers that nobody follows any more, goes. It never rejects.
    */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -41,13 +35,14 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
   const rules = await createRules(world.runCommand, wish, interfaces);
   emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
   const guard = await chooseGuard(rules, config, world, emit);
-  const hostNetwork = createHostNetwork(rules, config, world, emit);
+  const hostNetwork = createHostNetworkRules(rules, config, world, emit);
   return {
     backend: rules.backend,
     async apply(parts, gatewayPort) {
       await hostNetwork.prepare();
       const oldFlows = await rules.apply(parts, gatewayPort);
       emit({ kind: "rules-applied", backend: rules.backend, parts });
+      await hostNetwork.putGuard();
       if (parts === "closed") return;
       if (oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
       for (const refusal of await listForeignRefusals(world.runCommand)) emit(refusalNote(refusal));
@@ -62,7 +57,9 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
       const released = new AbortController();
       const ending = AbortSignal.any([signal, released.signal]);
       const besides = [guard?.run(ending), hostNetwork.run(ending)];
-      await rules.keep({ follow: world.followCommand, clock: world.clock, emit, onRepair: hostNetwork.renewGuard }, signal);
+      const onRepair = () => void hostNetwork.putGuard();
+      const tools = { follow: world.followCommand, clock: world.clock, emit, onRepair, onRelease: hostNetwork.letGo };
+      await rules.keep(tools, signal);
       released.abort();
       await Promise.all(besides);
     },
@@ -98,102 +95,6 @@ function guardedContainer({ workload, pid, macs }: Claimant, processTable: Proce
   if (addresses.length === 0 || macs.length === 0) return [];
   const interfaceIndexes = processTable.interfaceIndexes(pid);
   return typeof interfaceIndexes === "object" ? [{ id, interfaceIndexes, macs, addresses }] : [];
-}
-
-const TRY_AGAIN_MS = 1_000;
-
-/** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
-function createHostNetwork(rules: Rules, config: Config, { runCommand, processTable, clock }: World, emit: Emit) {
-  const tree = cgroupTree({ procRoot: config.procRoot });
-  let containers: readonly Claimant[] = [];
-  let caught: readonly string[] = [];
-  let told = "";
-  let isPrepared = false;
-  const inTurn = createTurns();
-  let putGuard = async () => {};
-
-  function cgroupsOfHostNetwork(): readonly string[] {
-    const paths = claimantsOnHost(containers).map(({ pid }) => processTable.cgroup(pid));
-    return paths.filter((path) => typeof path === "string");
-  }
-
-  function tell({ window, reason }: Pick<HostNetworkPlan, "window" | "reason">): void {
-    if (told !== window) emit({ kind: "host-network", window, reason });
-    told = window;
-  }
-
-  async function planParts() {
-    const own = processTable.cgroup("self");
-    return {
-      tree,
-      clock,
-      own: own === UNREADABLE ? undefined : own,
-      guard: (await canGuardCgroups(runCommand)) ? cgroupGuard(runCommand) : undefined,
-      parents: [],
-      driver: () => undefined,
-      containers: cgroupsOfHostNetwork,
-    };
-  }
-
-  async function capture(plan: HostNetworkPlan): Promise<void> {
-    caught = plan.capture?.caught ?? [];
-    await rules.capture(plan.capture);
-  }
-
-  async function follow(signal: AbortSignal): Promise<void> {
-    const parts = await planParts();
-    const onPlan = async (plan: HostNetworkPlan) => {
-      await capture(plan);
-      tell(plan);
-    };
-    // In turn with the keeper's, so that what is put in last is what was seen last.
-    putGuard = () => inTurn(() => guardCgroups(parts));
-    await followHostNetwork(parts, { onPlan, onGuard: putGuard }, signal);
-  }
-
-  return {
-    note(noted: readonly Claimant[]): void {
-      containers = noted;
-    },
-    cgroupPath: (id: bigint) => tree.pathOf(String(id), caught),
-    /** Whether it goes is seen by who puts it in each 30 s. */
-    renewGuard: () => void putGuard().catch(() => {}),
-    /** Before the first rules: they replace those that an earlier gateway left, and must catch what those caught from their first moment on. */
-    async prepare(): Promise<void> {
-      if (isPrepared || config.runtime === "none") return;
-      isPrepared = true;
-      if ((await probeHostNetwork(runCommand, rules)).problem !== undefined) return;
-      const parts = await planParts();
-      await capture(hostNetworkPlan(parts));
-      await guardCgroups(parts);
-    },
-    async run(signal: AbortSignal): Promise<void> {
-      if (config.runtime === "none") return;
-      const { problem } = await probeHostNetwork(runCommand, rules);
-      if (problem !== undefined) return tell({ window: "uncovered", reason: problem });
-      await tryAgainAndAgain(() => follow(signal), { clock, emit, backend: rules.backend }, signal);
-    },
-  };
-}
-
-/** Does `act` until it ends without a failure; each other failure is told. */
-async function tryAgainAndAgain(
-  act: () => Promise<void>,
-  { clock, emit, backend }: { readonly clock: Clock; readonly emit: Emit; readonly backend: string },
-  signal: AbortSignal,
-): Promise<void> {
-  let last: string | undefined;
-  for (let isDone = false; !isDone && !signal.aborted; ) {
-    try {
-      await act();
-      isDone = true;
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (message !== last) emit({ kind: "rules-unkept", backend, message });
-      last = message;
-      await sleep(clock, TRY_AGAIN_MS, signal);
-    }
-  }
 }
 
 const OLD_FLOWS_LINGER: ImdsgateEvent = {

@@ -14,6 +14,7 @@ import type { DockerEndpoint } from "./identity/docker-endpoint.ts";
 import { podmanRuntime } from "./identity/podman.ts";
 import { type ProcessTable, procProcessTable } from "./identity/process-table.ts";
 import type { ContainerRuntime } from "./identity/runtime.ts";
+import { type CgroupTree, cgroupTree } from "./rules/cgroup-tree.ts";
 import { type FollowCommand, followCommand, type RunCommand, runCommand } from "./run-command.ts";
 
 /** Opens a connection. The stream emits `connect` or `error`; each side may end before the other. */
@@ -28,6 +29,7 @@ export interface World {
   readonly followCommand: FollowCommand;
   readonly connect: Connect;
   readonly processTable: ProcessTable;
+  readonly cgroupTree: CgroupTree;
   /** Undefined with `--runtime none`. */
   readonly runtime: ContainerRuntime | undefined;
   readonly sts: Sts;
@@ -48,6 +50,7 @@ export function createWorld(config: Config): World {
     followCommand,
     connect: ({ host, port }) => net.connect({ host, port, allowHalfOpen: true, noDelay: true }),
     processTable: procProcessTable(config.procRoot),
+    cgroupTree: cgroupTree({ procRoot: config.procRoot }),
     runtime: config.docker && runtimeAt(config.docker, config.runtime),
     sts: awsSts(config.stsEndpoint),
     operatorCredentials: sdkCredentials(config.upstream, config.region),

@@ -1,9 +1,9 @@
 import type { Argv } from "yargs";
-import { systemClock } from "../clock.ts";
+import { type Clock, systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config/config.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
-import { canGuardCgroups, cgroupGuard } from "../rules/cgroup-guard.ts";
-import { cgroupTree } from "../rules/cgroup-tree.ts";
+import { canGuardCgroups, cgroupGuard, GUARDED_UNTIL_START_SECONDS } from "../rules/cgroup-guard.ts";
+import { type CgroupTree, cgroupTree } from "../rules/cgroup-tree.ts";
 import { guardCgroups, hostNetworkPlan } from "../rules/follow-host-network.ts";
 import { differenceLine, type RuleDifference } from "../rules/rule-differences.ts";
 import type { HostNetworkCapture } from "../rules/rule-set.ts";
@@ -68,8 +68,16 @@ function buildRules(yargs: Argv): Argv<RulesArguments> {
     .example("sudo $0 rules remove --stop-keeper", "the same while a gateway runs, which would put them back");
 }
 
+/** What of the host an action touches. */
+interface RulesRooms {
+  readonly run: RunCommand;
+  readonly clock: Clock;
+  readonly tree: CgroupTree;
+}
+
 /** Does one action and gives the exit code. Throws CONFIG_INVALID and the RULES_* codes. */
-export async function runRules(args: RulesArguments, io: CommandIo, run: RunCommand = runCommand, clock = systemClock): Promise<number> {
+export async function runRules(args: RulesArguments, io: CommandIo, rooms: RulesRooms = roomsHere()): Promise<number> {
+  const { run, clock, tree } = rooms;
   if (args["stop-keeper"] === true && args.action !== "remove") throw stopKeeperMisplaced(args.action);
   if (args.action === "remove") return removeRules(args["stop-keeper"] === true, { io, run, clock });
   // No listener is opened here, so none can be unprotected; and no container is asked about.
@@ -80,9 +88,17 @@ export async function runRules(args: RulesArguments, io: CommandIo, run: RunComm
   if (args.action === "show") return showRules(rules, wanted, io);
   if (args.action === "apply") {
     const kept = await withStandingRedirect(rules, wanted, io);
-    return args["dry-run"] === true ? dryRun(rules, kept, io) : applyRules(rules, kept, io, run);
+    if (args["dry-run"] === true) return dryRun(rules, kept, io);
+    const exitCode = await applyRules(rules, kept, io, tree);
+    // Beside a redirect a gateway is there, and the guard its affair; one whose rules are another's does not follow what comes and goes.
+    if (kept.parts === "closed" && config.rules !== "external") await putGuard(rooms, io);
+    return exitCode;
   }
-  return compareRules(rules, wanted, io, args.action);
+  return compareRules(rules, wanted, io, { action: args.action, tree });
+}
+
+function roomsHere(): RulesRooms {
+  return { run: runCommand, clock: systemClock, tree: cgroupTree() };
 }
 
 interface Wanted {
@@ -110,9 +126,14 @@ async function standingOrUndefined(rules: Rules): Promise<Awaited<ReturnType<Rul
 }
 
 /** A redirect that stands is held against all that belongs to it. */
-async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, action: "check" | "diff"): Promise<number> {
+async function compareRules(
+  rules: Rules,
+  { parts, gatewayPort }: Wanted,
+  io: CommandIo,
+  { action, tree }: { readonly action: "check" | "diff"; readonly tree: CgroupTree },
+): Promise<number> {
   const compared = parts === "all" || (await rules.redirectPort()) !== undefined ? "all" : "closed";
-  const differences = await leastDifferences(rules, compared, gatewayPort);
+  const differences = await leastDifferences(rules, compared, gatewayPort, tree);
   const what = compared === "all" ? `all rules, for a gateway at port ${gatewayPort}` : "the closed part alone (--all: the redirect too)";
   if (differences.length === 0) {
     io.out(`The kernel holds exactly what is wanted: ${what}.\n`);
@@ -125,8 +146,13 @@ async function compareRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Co
 }
 
 /** A gateway leads containers with the host's network to itself where it can; `rules apply`, and a gateway without a runtime, does not. */
-async function leastDifferences(rules: Rules, parts: Wanted["parts"], gatewayPort: number): Promise<readonly RuleDifference[]> {
-  await rules.capture(hostNetworkHere());
+async function leastDifferences(
+  rules: Rules,
+  parts: Wanted["parts"],
+  gatewayPort: number,
+  tree: CgroupTree,
+): Promise<readonly RuleDifference[]> {
+  await rules.capture(hostNetworkIn(tree));
   const withHostNetwork = await rules.differences(parts, gatewayPort);
   await rules.capture(undefined);
   const without = await rules.differences(parts, gatewayPort);
@@ -136,8 +162,8 @@ async function leastDifferences(rules: Rules, parts: Wanted["parts"], gatewayPor
 /** The chains that catch sockets of this host, in the words of each backend. */
 const CATCHES_HOST_NETWORK = / (?:output|output-closed|IMDSGATE-OUT|IMDSGATE-POST)$/;
 
-function hostNetworkHere(): HostNetworkCapture | undefined {
-  return hostNetworkPlan({ ...NOBODY, tree: cgroupTree(), guard: undefined }).capture;
+function hostNetworkIn(tree: CgroupTree): HostNetworkCapture | undefined {
+  return hostNetworkPlan({ ...NOBODY, tree, guard: undefined }).capture;
 }
 
 /** What is known of containers without a runtime. */
@@ -160,13 +186,10 @@ async function dryRun(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandI
   return 0;
 }
 
-async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, run: RunCommand): Promise<number> {
-  const guard = cgroupGuard(run);
-  // One that holds is a gateway's, which knows its own cgroup.
-  if ((await canGuardCgroups(run)) && !(await guard.isHolding())) await guardCgroups({ ...NOBODY, tree: cgroupTree(), guard });
+async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: CommandIo, tree: CgroupTree): Promise<number> {
   // What a gateway left to catch containers with the host's network must not open when the rest goes in anew.
   if ((await rules.standing()).some(({ chains }) => chains.some(({ name }) => CATCHES_HOST_NETWORK.test(name)))) {
-    await rules.capture(hostNetworkHere());
+    await rules.capture(hostNetworkIn(tree));
   }
   const oldFlows = await rules.apply(parts, gatewayPort);
   if (oldFlows === "no-conntrack-tool") {
@@ -178,6 +201,20 @@ async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Comm
       : "The closed part is in: containers reach no metadata until imdsgate runs, or until imdsgate rules remove.\n",
   );
   return 0;
+}
+
+/** What starts between the rules and imdsgate is held back too; it is no failure where that cannot be. */
+async function putGuard({ run, tree }: RulesRooms, io: CommandIo): Promise<void> {
+  if (!(await canGuardCgroups(run, tree))) return;
+  try {
+    const isIn = await guardCgroups({ ...NOBODY, tree, guard: cgroupGuard(run) }, GUARDED_UNTIL_START_SECONDS);
+    if (isIn)
+      io.err(
+        `What starts on this host from now on waits for its metadata until imdsgate runs, ${GUARDED_UNTIL_START_SECONDS} s at most.\n`,
+      );
+  } catch (error) {
+    io.err(`There is no cgroup guard until imdsgate runs: ${error instanceof Error ? error.message : String(error)}\n`);
+  }
 }
 
 function stopKeeperMisplaced(action: RulesArguments["action"]): ImdsgateError {

@@ -61,16 +61,21 @@ async function chooseRules(
   try {
     const isOurs = rules !== "none" && rules !== "external";
     const chosen = await createRules(run, isOurs ? rules : "auto", interfaces);
-    const [guard, { problem }, mayGuardCgroups] = await Promise.all([
+    const tree = cgroupTree({ procRoot });
+    const [guard, { problem }, canGuard, redirectPort] = await Promise.all([
       probeGuard(run, chosen.backend),
       probeHostNetwork(run, chosen),
-      canGuardCgroups(run),
+      canGuardCgroups(run, tree),
+      chosen.redirectPort(),
     ]);
-    const plan = planHere(cgroupTree({ procRoot }), isOurs && mayGuardCgroups ? cgroupGuard(run) : undefined);
+    const cgroups = cgroupGuard(run);
+    // Where a gateway runs its guard holds already.
+    const isGuarded = isOurs && canGuard && (redirectPort === undefined || !chosen.maySeeRules || (await cgroups.isHolding()));
+    const plan = planHere(tree, isGuarded ? cgroups : undefined);
     return {
       backend: { name: chosen.backend, reason: chosen.reason },
       maySeeRules: chosen.maySeeRules,
-      redirectPort: await chosen.redirectPort(),
+      redirectPort,
       guard: "guard" in guard ? { tool: guard.guard.tool } : guard,
       hostNetwork: problem === undefined ? plan : { window: "uncovered", reason: problem },
     };

@@ -145,7 +145,8 @@ function followDirectory(path: string, depth: number): FollowedDirectory {
   function follow(): void {
     watcher?.close();
     try {
-      watcher = watch(path, { persistent: false }, onChange).on("error", onEnd);
+      // What is told of files ("change") is how much memory somebody uses, again and again.
+      watcher = watch(path, { persistent: false }, (event) => event === "rename" && onChange()).on("error", onEnd);
     } catch {
       watcher = undefined;
     }

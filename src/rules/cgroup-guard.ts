@@ -1,3 +1,4 @@
+import { release } from "node:os";
 import type { RunCommand } from "../run-command.ts";
 import type { StandingRules } from "./backend.ts";
 import { parseNftChains } from "./nft-chains.ts";
@@ -22,8 +23,11 @@ export interface CgroupGuardSet {
  * new waits for that too, where it asks within the milliseconds that a look takes.
  */
 export interface CgroupGuard {
-  /** Puts `set` in, in place of what stands, for 90 s: where nobody does so again, it lets everybody through. Throws the RULES_* codes. */
-  put(set: CgroupGuardSet): Promise<void>;
+  /**
+   * Puts `set` in, in place of what stands, for so many seconds: where nobody does so again, it lets everybody through. Were it for ever, a host
+   * whose gateway is gone would lose IMDS for each service that is started anew. Throws the RULES_* codes.
+   */
+  put(set: CgroupGuardSet, seconds: number): Promise<void>;
   /** Whether it stands and holds. It never rejects. */
   isHolding(): Promise<boolean>;
   /** Takes it out, and tells whether it was there. Throws like `put`. */
@@ -33,17 +37,16 @@ export interface CgroupGuard {
 }
 
 const TABLE = "inet imdsgate-cgroups";
-/** How long it holds without us: were it for ever, a host whose gateway is gone would lose IMDS for each service that is started anew. */
-const HOLD_SECONDS = 90;
-/** How often it is to be put in again. */
-export const CGROUP_GUARD_RENEWAL_MS = 30_000;
-/** A container's place is looked for so many directories below the root. */
-export const DEEPEST_SHARED = 3;
+/** How long it holds for a gateway that runs, and how often that one puts it in again. */
+export const GUARDED_SECONDS = 60;
+export const GUARD_RENEWAL_MS = 20_000;
+/** How long it holds for one that is to start: at boot, and from one gateway to the next. */
+export const GUARDED_UNTIL_START_SECONDS = 30;
 
 const FAMILIES = [`ip daddr ${IMDS_IPV4}`, `ip6 daddr ${IMDS_IPV6}`] as const;
 
 /** One `nft -f -` script that replaces the guard as a single transaction, whether it is there or not. */
-export function cgroupGuardScript({ prefix, shared, known, ownContainer }: CgroupGuardSet): string {
+export function cgroupGuardScript({ prefix, shared, known, ownContainer }: CgroupGuardSet, seconds: number): string {
   const set = (name: string, paths: readonly string[]) => [
     `  set ${name} {`,
     "    type cgroupsv2",
@@ -51,7 +54,8 @@ export function cgroupGuardScript({ prefix, shared, known, ownContainer }: Cgrou
     "  }",
   ];
   const rules = (text: string) => FAMILIES.map((family) => `    ${family} ${text}`);
-  const levels = Array.from({ length: DEEPEST_SHARED }, (_, index) => index + 1);
+  const deepest = Math.max(0, ...shared.map(levelOf));
+  const levels = Array.from({ length: deepest }, (_, index) => index + 1);
   return [
     `add table ${TABLE}`,
     `delete table ${TABLE}`,
@@ -59,17 +63,18 @@ export function cgroupGuardScript({ prefix, shared, known, ownContainer }: Cgrou
     "  set alive {",
     "    type nf_proto",
     "    flags timeout",
-    `    elements = { ipv4 timeout ${HOLD_SECONDS}s, ipv6 timeout ${HOLD_SECONDS}s }`,
+    `    elements = { ipv4 timeout ${seconds}s, ipv6 timeout ${seconds}s }`,
     "  }",
-    ...set("shared", shared.filter(isNamable)),
+    // nft looks up one after the other. A directory that is made anew meanwhile is then a shared one that is not known, never one known alone.
     ...set("known", known.filter(isNamable)),
+    ...set("shared", shared.filter(isNamable)),
     "  chain output-guard {",
     // After every redirect (-110): what was led to the gateway is no longer on its way to IMDS.
     "    type filter hook output priority filter - 10; policy accept;",
     "    meta nfproto != @alive accept",
-    ...(ownContainer === undefined
-      ? []
-      : rules(`socket cgroupv2 level ${ownContainer.split("/").length} "${prefix}${ownContainer}" accept`)),
+    // Whoever made a connection was known then. His cgroup may be gone by now.
+    "    ct state established accept",
+    ...(ownContainer === undefined ? [] : rules(`socket cgroupv2 level ${levelOf(ownContainer)} "${prefix}${ownContainer}" accept`)),
     // A socket that is not so deep in the tree matches none of these.
     ...rules("socket cgroupv2 level 1 != @known counter drop"),
     ...levels.flatMap((level) => rules(`socket cgroupv2 level ${level} @shared socket cgroupv2 level ${level + 1} != @known counter drop`)),
@@ -79,9 +84,13 @@ export function cgroupGuardScript({ prefix, shared, known, ownContainer }: Cgrou
   ].join("\n");
 }
 
-/** systemd writes what else a unit's name may hold as `\x` and two digits (systemd.unit(5)), which nft takes as it stands. */
+function levelOf(path: string): number {
+  return path.split("/").length;
+}
+
+/** Whether it can stand between quotation marks, where nft takes all else as it stands. */
 function isNamable(path: string): boolean {
-  return /^[\w.@:\\-]+(?:\/[\w.@:\\-]+)*$/.test(path);
+  return /^[^"\p{Cc}]+$/u.test(path);
 }
 
 /** The guard by nftables: its table stands beside the rules of any backend. */
@@ -95,8 +104,8 @@ export function cgroupGuard(run: RunCommand): CgroupGuard {
     return { text, chains: parseNftChains(text).filter(({ name }) => name.endsWith(" output-guard")) };
   }
   return {
-    async put(set) {
-      await load(cgroupGuardScript(set));
+    async put(set, seconds) {
+      await load(cgroupGuardScript(set, seconds));
     },
     async isHolding() {
       const { stdout } = await run("nft", ["list", "set", ...TABLE.split(" "), "alive"]);
@@ -112,8 +121,15 @@ export function cgroupGuard(run: RunCommand): CgroupGuard {
   };
 }
 
-/** Whether nft and this kernel can do it; also where this process may not find out. Changes nothing. It never rejects. */
-export async function canGuardCgroups(run: RunCommand): Promise<boolean> {
-  const tried = await run("nft", ["--check", "-f", "-"], cgroupGuardScript({ prefix: "", shared: [], known: [], ownContainer: undefined }));
+/**
+ * Whether nft and this kernel can do it; also where this process may not find out. For a guest that shares the kernel (`isNested`) the levels of
+ * a rule are its own from Linux 6.11 on ("nft_socket: make cgroupsv2 matching work with namespaces"); before that nobody there would be known.
+ * Changes nothing. It never rejects.
+ */
+export async function canGuardCgroups(run: RunCommand, { isNested }: { readonly isNested: boolean }, kernel = release()): Promise<boolean> {
+  const [major = 0, minor = 0] = kernel.split(".").map(Number);
+  if (isNested && (major < 6 || (major === 6 && minor < 11))) return false;
+  const nothing = { prefix: "", shared: [], known: [], ownContainer: undefined };
+  const tried = await run("nft", ["--check", "-f", "-"], cgroupGuardScript(nothing, GUARDED_SECONDS));
   return tried.exitCode === 0 || isDenied(tried);
 }

@@ -7,6 +7,8 @@ export interface CgroupTree {
   readonly version: CgroupFacts["version"];
   /** Whether this is the part of it that a container with a cgroup namespace of its own sees. */
   readonly isPart: boolean;
+  /** Whether its root is not the kernel's own: this host is a guest that shares the kernel. */
+  readonly isNested: boolean;
   /** The kernel's number of a cgroup, which another one under the same path never has; undefined: there is none. */
   idOf(path: string): string | undefined;
   /** The names of the cgroups right below one, sorted; none where it is not there. */
@@ -48,9 +50,12 @@ export function cgroupTree({ root = "/sys/fs/cgroup", procRoot = "/proc" } = {})
     }
     return undefined;
   };
+  // The kernel's own root has no type (Documentation/admin-guide/cgroup-v2.rst).
+  const isNested = hasTree && existsSync(at("cgroup.type"));
   return {
     version,
-    isPart: hasTree && isBelowRoot(`${procRoot}/1/cgroup`, existsSync(at("cgroup.type"))),
+    isPart: hasTree && isBelowRoot(`${procRoot}/1/cgroup`, isNested),
+    isNested,
     idOf,
     children,
     pathOf(id, tops) {
@@ -62,8 +67,8 @@ export function cgroupTree({ root = "/sys/fs/cgroup", procRoot = "/proc" } = {})
     },
     watch(path, onChange) {
       try {
-        // What ends a watch is a change too.
-        return watch(at(path), { persistent: false }, onChange).on("error", onChange);
+        // What is told of files ("change") is how much memory somebody uses, again and again. What ends a watch is news too.
+        return watch(at(path), { persistent: false }, (event) => event === "rename" && onChange()).on("error", onChange);
       } catch {
         return undefined;
       }
@@ -77,14 +82,11 @@ function versionAt(root: string): CgroupFacts["version"] {
   return existsSync(root) && readdirSync(root).length > 0 ? "v1" : undefined;
 }
 
-/**
- * Whether the first process is where it is on no host: outside of what we see, or right in the root of that though it is not the kernel's.
- * The kernel's own root has no type (Documentation/admin-guide/cgroup-v2.rst); cgroup_namespaces(7) has the paths.
- */
-function isBelowRoot(firstProcess: string, hasType: boolean): boolean {
+/** Whether the first process is where it is on no host: outside of what we see, or right in a root that is not the kernel's (cgroup_namespaces(7)). */
+function isBelowRoot(firstProcess: string, isNested: boolean): boolean {
   try {
     const [, path = ""] = /^0::(\/.*)$/m.exec(readFileSync(firstProcess, "latin1")) ?? [];
-    return path.startsWith("/..") || (path === "/" && hasType);
+    return path.startsWith("/..") || (path === "/" && isNested);
   } catch {
     return false;
   }

@@ -1,5 +1,5 @@
 import { type Clock, hasPassed, sleep } from "../clock.ts";
-import { CGROUP_GUARD_RENEWAL_MS, type CgroupGuard, type CgroupGuardSet, DEEPEST_SHARED } from "./cgroup-guard.ts";
+import { type CgroupGuard, type CgroupGuardSet, GUARD_RENEWAL_MS } from "./cgroup-guard.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
 import { createCgroupWatchers } from "./cgroup-watchers.ts";
 import {
@@ -29,11 +29,34 @@ export interface HostNetworkParts {
 /** The kernel tells of a new cgroup at once. This is for what it does not tell of: the runtime's word, a directory that could not be watched. */
 const LOOK_AGAIN_MS = 2_000;
 /** For how long nothing is looked at where all is as it should be and the kernel would tell. */
-const LONGEST_REST_MS = 30_000;
+const LONGEST_REST_MS = GUARD_RENEWAL_MS;
+/** Between two looks: where units come and go by the hundred one look is for many. */
+const LEAST_PAUSE_MS = 50;
+/** A place for containers is looked for so many directories below the root, and so many of them are looked at. */
+const DEEPEST_SHARED = 3;
+const MOST_SHARED = 256;
 
 /** The plan for what is there at this moment. */
 export function hostNetworkPlan(parts: Omit<HostNetworkParts, "clock">): HostNetworkPlan {
-  const { tree, own, guard } = parts;
+  return planIn(snapshotOf(parts.tree), parts);
+}
+
+/** The tree at this moment: what is asked again is answered as before, so that two answers always go together. */
+function snapshotOf(tree: CgroupTree): CgroupTree {
+  return { ...tree, idOf: once(tree.idOf), children: once(tree.children) };
+}
+
+function once<T>(ask: (path: string) => T): (path: string) => T {
+  const answers = new Map<string, { readonly answer: T }>();
+  return (path) => {
+    const given = answers.get(path) ?? { answer: ask(path) };
+    answers.set(path, given);
+    return given.answer;
+  };
+}
+
+function planIn(tree: CgroupTree, parts: Omit<HostNetworkParts, "clock" | "tree">): HostNetworkPlan {
+  const { own, guard } = parts;
   const places = [...new Set([...CONTAINER_PARENTS, ...parts.parents])];
   const facts = {
     version: tree.version,
@@ -42,7 +65,7 @@ export function hostNetworkPlan(parts: Omit<HostNetworkParts, "clock">): HostNet
     own,
     parents: parts.parents,
     present: places.filter((path) => tree.idOf(path) !== undefined),
-    shared: sharedIn(tree, places),
+    shared: sharedIn(tree, places).slice(0, MOST_SHARED),
     isGuarded: guard !== undefined,
   };
   const known = parts.containers();
@@ -78,19 +101,20 @@ function guardSet(tree: CgroupTree, { shared, parents, ownContainer }: HostNetwo
 const TRIES = 5;
 
 /**
- * Puts the guard in for what there is at this moment, where this host can have one and the tree can be seen. A cgroup that goes meanwhile fails it: then it is done
- * again, five times at most. Throws as `CgroupGuard.put`.
+ * Puts the guard in for what there is at this moment, for so many seconds, where this host can have one and the tree can be seen. A cgroup that
+ * goes meanwhile fails it: then it is done again, five times at most. Tells whether it is in. Throws as `CgroupGuard.put`.
  */
-export async function guardCgroups(parts: Omit<HostNetworkParts, "clock">): Promise<void> {
-  const { tree, guard } = parts;
+export async function guardCgroups(parts: Omit<HostNetworkParts, "clock">, seconds: number): Promise<boolean> {
+  const { guard } = parts;
   let failed = "";
   for (let tries = 1; ; tries += 1) {
-    const plan = hostNetworkPlan(parts);
-    if (plan.capture === undefined) return;
+    const tree = snapshotOf(parts.tree);
+    const plan = planIn(tree, parts);
+    if (guard === undefined || plan.capture === undefined) return false;
     const set = guardSet(tree, plan);
     try {
-      await guard?.put(set);
-      return;
+      await guard.put(set, seconds);
+      return true;
     } catch (error) {
       const text = JSON.stringify(set);
       if (tries === TRIES || text === failed) throw error;
@@ -104,22 +128,23 @@ interface HostNetworkActs {
   /** Another plan is due. */
   readonly onPlan: (plan: HostNetworkPlan) => Promise<void>;
   /** The guard is due, where there is one: `guardCgroups`. */
-  readonly onGuard: () => Promise<void>;
+  readonly onGuard: () => Promise<unknown>;
 }
 
 /**
  * Has the plan and the guard done at once and whenever they are due: at once when a cgroup came or was made anew, within 2 s when one went,
- * since its rule harms nobody and what comes meanwhile need not wait for that; the guard also each 30 s. The next act waits for the end of
+ * since its rule harms nobody and what comes meanwhile need not wait for that; the guard also each 20 s. The next act waits for the end of
  * the one before. Ends when `signal` aborts; rejects only when an act does.
  */
 export async function followHostNetwork(parts: HostNetworkParts, { onPlan, onGuard }: HostNetworkActs, signal: AbortSignal): Promise<void> {
   const { tree, clock, guard } = parts;
   const watchers = createCgroupWatchers(tree);
   const plans = createDue(clock, Number.POSITIVE_INFINITY);
-  const guards = createDue(clock, CGROUP_GUARD_RENEWAL_MS);
+  const guards = createDue(clock, GUARD_RENEWAL_MS);
   try {
     while (!signal.aborted) {
       const wake = new AbortController();
+      const lookedAt = clock.now();
       const first = look(parts);
       const isNewlyHeard = watchers.renew(first.plan.watch, () => wake.abort());
       // What counts is a look at a time from which on every change is heard.
@@ -129,9 +154,10 @@ export async function followHostNetwork(parts: HostNetworkParts, { onPlan, onGua
         ...(guard === undefined ? [] : [{ due: guards, seen: guarded, act: onGuard }]),
       ];
       const acts = duties.filter(({ due, seen }) => due.isDue(seen));
-      await tryEach(acts, ({ act }) => act());
+      await tryEach(acts, async ({ act }) => void (await act()));
       const isSettled = watchers.areWhole() && duties.every(({ due, seen }) => due.isTold(seen));
       if (acts.length === 0) await rest(parts, isSettled, AbortSignal.any([signal, wake.signal]));
+      await sleep(clock, Math.max(0, Math.min(LEAST_PAUSE_MS, lookedAt + LEAST_PAUSE_MS - clock.now())), signal);
     }
   } finally {
     watchers.close();
@@ -145,11 +171,12 @@ interface Told {
 }
 
 function look(parts: HostNetworkParts): { readonly plan: HostNetworkPlan; readonly planned: Told; readonly guarded: Told } {
-  const plan = hostNetworkPlan(parts);
-  const set = guardSet(parts.tree, plan);
+  const tree = snapshotOf(parts.tree);
+  const plan = planIn(tree, parts);
+  const set = guardSet(tree, plan);
   const { capture, window, reason } = plan;
   const toldOf = (what: unknown, urgent: readonly string[]): Told => {
-    const ids = new Set(urgent.map((path) => parts.tree.idOf(path)));
+    const ids = new Set(urgent.map((path) => tree.idOf(path)));
     return { text: JSON.stringify([what, [...ids]]), ids };
   };
   return { plan, planned: toldOf({ capture, window, reason }, capture?.caught ?? []), guarded: toldOf(set, set.known) };

@@ -43,14 +43,17 @@ export interface HostNetworkPlan {
 /** Where Docker (cgroupfs driver), Podman (cgroupfs) and Kubernetes (either driver) have containers and nothing else. */
 export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepods.slice"] as const;
 
-/** What systemd makes for other things than containers, and the place of people's sessions, whose containers have no daemon on this host. */
-const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$/;
+/**
+ * What systemd makes for other things than containers; the place of people's sessions, whose containers have no daemon on this host; and what
+ * belongs to LXC's guests, who make in there what they like.
+ */
+const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$|^lxc\./;
 
 /**
- * A container's own directory: its id (cgroupfs driver), `docker-ID.scope` (systemd driver), or `system.slice:docker:ID`, where a step of a build
+ * A container's own directory: its id (cgroupfs driver), `docker-ID.scope` (systemd driver), `libpod-ID` (Podman with cgroupfs), or `system.slice:docker:ID`, where a step of a build
  * runs with the systemd driver: runc takes what Docker means for systemd for a name (`newCgroupParent` in moby's cmd/dockerd).
  */
-const CONTAINER_NAME = /^(?:[0-9a-f]{64}|[a-z][a-z-]{0,30}-[0-9a-f]{64}\.scope|[\w.-]+:docker:[0-9a-z]{8,64})$/;
+const CONTAINER_NAME = /^(?:(?:[a-z][a-z-]{0,30}-)?[0-9a-f]{64}(?:\.scope)?|[\w.-]+:docker:[0-9a-z]{8,64})$/;
 /** Podman's monitor is no container. */
 const NO_CONTAINER = /^libpod-conmon-/;
 
@@ -128,13 +131,13 @@ function directoryOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
-interface Coverage extends Pick<CgroupFacts, "driver" | "isGuarded"> {
+interface Coverage extends Pick<CgroupFacts, "driver" | "isGuarded" | "shared"> {
   readonly caughtParents: readonly string[];
   readonly scopes: ReadonlySet<string>;
   readonly uncovered: readonly string[];
 }
 
-function windowOf({ driver, isGuarded, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
+function windowOf({ driver, isGuarded, shared, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
   if (uncovered.length > 0) {
     const named = uncovered.map((path) => `/${path}`).join(", ");
     return {
@@ -142,11 +145,12 @@ function windowOf({ driver, isGuarded, caughtParents, scopes, uncovered }: Cover
       reason: `what runs in ${named} cannot be told from the host or the gateway, and reaches the real service.`,
     };
   }
-  if (isGuarded) {
+  const places = new Set([...scopes].map(directoryOf));
+  if (isGuarded && [...places].every((place) => shared.includes(place))) {
     return { window: "none", reason: "what a new cgroup sends is held back until imdsgate has seen whose it is." };
   }
   if (driver === "systemd" || scopes.size > 0) {
-    const where = [...new Set([...scopes].map((path) => `/${directoryOf(path)}`))].join(" and ") || "/system.slice";
+    const where = [...places].map((place) => `/${place}`).join(" and ") || "/system.slice";
     return {
       window: "short",
       reason: `containers share ${where} with services of the host, so each has a rule of its own, which goes in when its cgroup appears.`,

@@ -17,6 +17,8 @@ export interface KeeperTools {
   readonly emit: Emit;
   /** Called after each repair: what somebody did to the rules he may have done to more. */
   readonly onRepair: () => void;
+  /** Called before the rules are let go: what else is kept beside them is to be let go by then too. */
+  readonly onRelease: () => Promise<void>;
 }
 
 interface Parts {
@@ -79,7 +81,7 @@ export class KeptRules {
   }
 
   /** As `Rules.keep`. */
-  async keep({ follow, clock, emit, onRepair }: KeeperTools, signal: AbortSignal): Promise<void> {
+  async keep({ follow, clock, emit, onRepair, onRelease }: KeeperTools, signal: AbortSignal): Promise<void> {
     if (this.#wanted === undefined) return;
     const { backend, run } = this.#parts;
     this.#keeper = createKeeper({
@@ -94,6 +96,7 @@ export class KeptRules {
         onRepair();
       },
       release: async () => {
+        await onRelease();
         await backend.mark.takeOut();
         this.letGo();
       },

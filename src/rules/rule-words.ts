@@ -35,7 +35,7 @@ const PURPOSES: Purposes = {
   "imdsgate-closed output-closed": OUTPUT_CLOSED,
   "mangle IMDSGATE-POST": OUTPUT_CLOSED,
   "imdsgate-cgroups output-guard":
-    "holds back what a new cgroup of this host sends to the metadata addresses until imdsgate has looked at it, for 90 s at a time",
+    "holds back what a new cgroup of this host sends to the metadata addresses until imdsgate has looked at it, for 60 s at a time",
   "imdsgate input": INPUT,
   "mangle IMDSGATE-IN": INPUT,
   "filter IMDSGATE-IN": "lets redirected connections in, whatever else this host refuses",

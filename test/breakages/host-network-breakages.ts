@@ -8,6 +8,7 @@ const STANDING = { rule: CLOSED, file: "src/rules/standing-capture.ts", tests: [
 const PLAN = { rule: CLOSED, file: "src/rules/host-network.ts", tests: ["test/rules/host-network.test.ts"] };
 const GUARD = { rule: CLOSED, file: "src/rules/cgroup-guard.ts", tests: ["test/kernel/cgroup-guard.test.ts"] };
 const FOLLOWED = { rule: CLOSED, file: "src/rules/follow-host-network.ts", tests: ["test/rules/follow-host-network.test.ts"] };
+const LIVED = { rule: CLOSED, tests: ["test/host-network-rules.test.ts"] };
 const SOCKET = { rule: "README, security model 1", file: "src/identity/socket-cgroup.ts", tests: ["test/identity/socket-cgroup.test.ts"] };
 
 /** Containers with the host's network: who is caught, and whose socket it is. */
@@ -129,8 +130,55 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
   {
     ...FOLLOWED,
     name: "cgroup guard: a part of the tree is taken for the whole",
-    search: "if (plan.capture === undefined) return;",
+    search: "guard === undefined || plan.capture === undefined",
+    replace: "guard === undefined",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a place that comes between two looks is known and not shared",
+    search: "const tree = snapshotOf(parts.tree);\n    const plan",
+    replace: "const { tree } = parts;\n    const plan",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: a container that comes just before its place is watched is overlooked",
+    search: "isNewlyHeard ? look(parts) : first",
+    replace: "isNewlyHeard ? first : first",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: it is not in before the first containers are",
+    file: "src/host-rules.ts",
+    search: "await hostNetwork.putGuard();",
     replace: "",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: a failure of it keeps the rules out",
+    file: "src/host-network-rules.ts",
+    search: "failures.tell(error);",
+    replace: "throw error;",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: nobody puts it in again",
+    file: "src/rules/follow-host-network.ts",
+    search: "createDue(clock, GUARD_RENEWAL_MS)",
+    replace: "createDue(clock, Number.POSITIVE_INFINITY)",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: who flushed the rules has flushed it for good",
+    file: "src/host-rules.ts",
+    search: "void hostNetwork.putGuard()",
+    replace: "{}",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: it comes back after the rules were released",
+    file: "src/rules/kept-rules.ts",
+    search: "await onRelease();",
+    replace: "void onRelease();",
   },
   {
     ...SOCKET,

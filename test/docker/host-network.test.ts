@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { Backend } from "../../src/rules/backend.ts";
-import { type CgroupGuard, cgroupGuard } from "../../src/rules/cgroup-guard.ts";
+import { type CgroupGuard, cgroupGuard, GUARDED_SECONDS } from "../../src/rules/cgroup-guard.ts";
 import { type CgroupTree, cgroupTree } from "../../src/rules/cgroup-tree.ts";
 import { endOldFlows } from "../../src/rules/conntrack.ts";
 import { followHostNetwork, guardCgroups, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
@@ -110,7 +110,7 @@ test("with a rule for the place where all containers live none ever does", { tim
 function follow(guard: CgroupGuard | undefined): void {
   const ending = new AbortController();
   const guarded = { ...parts, guard, tree };
-  const acts = { onPlan: ({ capture }: HostNetworkPlan) => apply(capture), onGuard: () => guardCgroups(guarded) };
+  const acts = { onPlan: ({ capture }: HostNetworkPlan) => apply(capture), onGuard: () => guardCgroups(guarded, GUARDED_SECONDS) };
   const following = followHostNetwork({ ...guarded, clock: systemClock }, acts, ending.signal);
   onTestFinished(async () => {
     ending.abort();

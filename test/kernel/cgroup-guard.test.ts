@@ -60,7 +60,7 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
     onTestFinished(async () => {
       await guard.remove();
     });
-    await guard.put(set);
+    await guard.put(set, 90);
   }
 
   function ask(who: Who, version: 4 | 6, timeoutMs: number): Promise<string | undefined> | undefined {
@@ -83,7 +83,7 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
   const HELD: readonly Who[] = ["new", "below the new one", "new in a slice"];
 
   test("can be had on this kernel", async () => {
-    expect(await canGuardCgroups(network.host.run)).toBe(true);
+    expect(await canGuardCgroups(network.host.run, { isNested: false })).toBe(true);
   });
 
   test("without it everybody reaches the real service", async () => {
@@ -110,7 +110,7 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
       await put(knowing());
       const heard = ask("new", version, timeoutFor(REAL[version]));
       await expect.poll(() => droppedBy(version)).toBeGreaterThan(0);
-      await guard.put(knowing(["new"]));
+      await guard.put(knowing(["new"]), 90);
       expect(await heard).toBe(REAL[version]);
     },
   );
@@ -144,7 +144,7 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
     });
     const asks = () => late.ask({ act: "request", host: IMDS4, port: 80, timeoutMs: timeoutFor("silence") });
     expect(await asks()).toBe("silence");
-    await guard.put(knowing(["fleeting"]));
+    await guard.put(knowing(["fleeting"]), 90);
     expect(await asks()).toBe(REAL[4]);
   });
 
@@ -156,19 +156,19 @@ describe.skipIf(process.getuid?.() !== 0)("the cgroup guard (needs root, to make
     await network.host.sh("nft", ["flush", "set", "inet", "imdsgate-cgroups", "alive"]);
     expect(await guard.isHolding()).toBe(false);
     expect(await heardBy([["new", REAL]])).toEqual({ heard: [["new", REAL]], decoySaw: 2 });
-    await guard.put(knowing());
+    await guard.put(knowing(), 90);
     expect(await heardBy([["new", SILENCE]])).toEqual({ heard: [["new", SILENCE]], decoySaw: 0 });
   });
 
   test("a path that is not there fails it, and what stood stands", async () => {
     await put(knowing());
-    await expect(guard.put(knowing(["gone"]))).rejects.toMatchObject({ code: "RULES_FAILED" });
+    await expect(guard.put(knowing(["gone"]), 90)).rejects.toMatchObject({ code: "RULES_FAILED" });
     expect(await heardBy([["new", SILENCE]])).toEqual({ heard: [["new", SILENCE]], decoySaw: 0 });
   });
 
   test("its removal leaves the host as it was", async () => {
     const before = await dumpRules(network.host);
-    await guard.put(knowing());
+    await guard.put(knowing(), 90);
     expect((await guard.standing()).chains).toHaveLength(1);
     expect([await guard.remove(), await guard.remove()]).toEqual([true, false]);
     expect(await dumpRules(network.host)).toBe(before);

@@ -38,7 +38,7 @@ export async function startKept(host: Namespace, backend: BackendName): Promise<
     for (const listener of listeners) listener();
   };
   const ending = new AbortController();
-  const keeping = rules.keep({ follow: host.follow, clock, emit, onRepair: () => {} }, ending.signal);
+  const keeping = rules.keep({ follow: host.follow, clock, emit, onRepair: () => {}, onRelease: async () => {} }, ending.signal);
   async function stop(): Promise<void> {
     ending.abort();
     await keeping;

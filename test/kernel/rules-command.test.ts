@@ -1,40 +1,16 @@
 import { expect, onTestFinished, test } from "vitest";
-import { type RulesArguments, runRules } from "../../src/commands/rules.ts";
 import type { BackendName } from "../../src/rules/backend.ts";
+import { startCommandedHost } from "./commanded-host.ts";
 import { dumpRules } from "./dump.ts";
 import { startKept } from "./kept-host.ts";
-import { type Namespace, startHostNamespace } from "./namespace.ts";
+import type { Namespace } from "./namespace.ts";
 import { GATEWAY_PORT } from "./network.ts";
-
-/** A host with an uplink, and `imdsgate rules …` on it: exit code, stdout, stderr. */
-async function startHost() {
-  const host = await startHostNamespace();
-  onTestFinished(() => host[Symbol.asyncDispose]());
-  await host.sh("ip", ["-batch", "-"], "link add ens5 type veth peer name far\nlink set ens5 up\nroute add default dev ens5\n");
-  const rules = async (action: RulesArguments["action"], flags: Readonly<Record<string, unknown>> = {}) => {
-    const said = { out: "", err: "" };
-    const io = {
-      out: (text: string) => {
-        said.out += text;
-      },
-      err: (text: string) => {
-        said.err += text;
-      },
-      isTerminal: false,
-      signal: new AbortController().signal,
-      environment: {},
-    };
-    const exitCode = await runRules({ action, all: false, ...flags }, io, host.run);
-    return { exitCode, ...said };
-  };
-  return { host, rules };
-}
 
 const OWN_TABLE = "nftables: nft is installed, and a table of our own outlives what others do to iptables.\n";
 const GONE = "containers reach the real metadata service, and with it the role of this host.\n";
 
 test("apply, apply --all and remove say what containers see then, and repeat without harm", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const before = await dumpRules(host);
   const closed = {
     exitCode: 0,
@@ -57,7 +33,7 @@ test.for([
   { backend: "nftables", flags: { rules: "nftables" } },
   { backend: "iptables", flags: { rules: "iptables" } },
 ])("apply keeps the redirect of a gateway that may be running, in $backend, and says so", async ({ flags }) => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   await rules("apply", { ...flags, all: true, listen: ["0.0.0.0:8111"] });
   const running = await dumpRules(host);
   const kept = await rules("apply", { ...flags, listen: ["0.0.0.0:8111"] });
@@ -75,7 +51,7 @@ test.for([
 });
 
 test("apply keeps the redirect also where another backend put it in", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   await rules("apply", { all: true });
   const running = await dumpRules(host);
   await rules("apply", { rules: "iptables", all: true });
@@ -85,7 +61,7 @@ test("apply keeps the redirect also where another backend put it in", async () =
 });
 
 test("show prints what apply loads, with this host's uplink, and changes nothing", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const before = await dumpRules(host);
   const shown = await rules("show", { all: true });
   expect(shown).toMatchObject({ exitCode: 0, err: OWN_TABLE });
@@ -119,7 +95,7 @@ test.for<{ backend: string; flags: Record<string, unknown>; damage: readonly str
     found: ["+ foreign    ip nat PREROUTING: -p tcp -j ACCEPT"],
   },
 ])("check and diff tell in $backend what differs, and only check fails for it", async ({ flags, damage, found }) => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const all = { ...flags, all: true };
   await rules("apply", all);
   const intact = "The kernel holds exactly what is wanted: all rules, for a gateway at port 18169.\n";
@@ -142,7 +118,7 @@ test.for<{ backend: string; flags: Record<string, unknown>; damage: readonly str
 });
 
 test("check tells of the closed part that is missing, and of what another backend left", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const nothing = await rules("check");
   expect([nothing.exitCode, nothing.out.split("\n").length]).toEqual([1, 13]);
   await rules("apply");
@@ -155,7 +131,7 @@ test("check tells of the closed part that is missing, and of what another backen
 });
 
 test("show prints what stands, in words and as the tool lists it", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   await rules("apply", { all: true });
   const listed = await host.sh("nft", ["-s", "list", "ruleset"]);
   const shown = (await rules("show")).out;
@@ -180,7 +156,7 @@ test("show prints what stands, in words and as the tool lists it", async () => {
 });
 
 test("apply --dry-run prints what apply loads, and changes nothing", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const before = await dumpRules(host);
   const tried = await rules("apply", { all: true, "dry-run": true });
   expect([tried.exitCode, tried.err]).toEqual([0, `${OWN_TABLE}Nothing was changed (--dry-run).\n`]);
@@ -193,7 +169,7 @@ test("apply --dry-run prints what apply loads, and changes nothing", async () =>
 });
 
 test("remove says so where a gateway that runs puts the rules back", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const kept = await startKept(host, "nftables");
   onTestFinished(kept.stop);
   await expect(rules("remove")).rejects.toMatchObject({
@@ -206,7 +182,7 @@ test("remove says so where a gateway that runs puts the rules back", async () =>
 });
 
 test("remove changes nothing where a gateway listens at the end of the redirect: no container gets a moment of the real service", async () => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   await rules("apply", { all: true });
   await host.ask({ act: "listen", name: "gateway", host: "0.0.0.0", port: GATEWAY_PORT });
   const before = await dumpRules(host);
@@ -221,7 +197,7 @@ test("remove changes nothing where a gateway listens at the end of the redirect:
 test.for(["nftables", "iptables-nft", "iptables-legacy"] as const)(
   "remove --stop-keeper has the gateway that keeps the %s rules let go of them, and leaves nothing, not even the question",
   async (backend) => {
-    const { host, rules } = await startHost();
+    const { host, rules } = await startCommandedHost();
     const before = await dumpRules(host);
     const kept = await startKept(host, backend);
     onTestFinished(kept.stop);
@@ -244,7 +220,7 @@ test.for(["nftables", "iptables-nft", "iptables-legacy"] as const)(
 );
 
 test.for(["nftables", "iptables-nft"] as const)("remove --stop-keeper without a gateway only takes longer: %s", async (backend) => {
-  const { host, rules } = await startHost();
+  const { host, rules } = await startCommandedHost();
   const before = await dumpRules(host);
   await rules("apply", { rules: backend.replace("-nft", ""), all: true });
   const gone = { exitCode: 0, out: `The rules of imdsgate are gone (${backend}): ${GONE}`, err: "" };
@@ -255,7 +231,7 @@ test.for(["nftables", "iptables-nft"] as const)("remove --stop-keeper without a 
 test.for(["nftables", "iptables-nft"] as const)(
   "a question that nobody answered releases no gateway that starts later: %s",
   async (backend) => {
-    const { host, rules } = await startHost();
+    const { host, rules } = await startCommandedHost();
     const before = await dumpRules(host);
     const wish = { rules: backend.replace("-nft", ""), all: true };
     await rules("apply", wish);
@@ -287,6 +263,6 @@ test.for([
   { title: "no rules at all", flags: { rules: "none" } },
   { title: "a keeper to be stopped where nothing is removed", flags: { "stop-keeper": true } },
 ])("what cannot be applied is bad usage: $title", async ({ flags }) => {
-  const { rules } = await startHost();
+  const { rules } = await startCommandedHost();
   await expect(rules("apply", flags)).rejects.toMatchObject({ code: "CONFIG_INVALID" });
 });

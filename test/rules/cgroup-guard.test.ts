@@ -4,26 +4,20 @@ import { type Answer, MISSING, scriptedRun } from "./scripted-run.ts";
 
 const SET: CgroupGuardSet = {
   prefix: "unified/",
-  shared: ["system.slice"],
+  shared: ["system.slice", "mine/deep"],
   known: ["init.scope", "system.slice", "system.slice/system-a\\x2db.slice"],
   ownContainer: "docker/gateway",
 };
 
 describe("the cgroup guard's text for nft", () => {
   test("replaces the table; what is known passes and the rest of each directory does not, while somebody keeps it alive", () => {
-    expect(cgroupGuardScript(SET)).toBe(`add table inet imdsgate-cgroups
+    expect(cgroupGuardScript(SET, 60)).toBe(`add table inet imdsgate-cgroups
 delete table inet imdsgate-cgroups
 table inet imdsgate-cgroups {
   set alive {
     type nf_proto
     flags timeout
-    elements = { ipv4 timeout 90s, ipv6 timeout 90s }
-  }
-  set shared {
-    type cgroupsv2
-    elements = {
-      "unified/system.slice"
-    }
+    elements = { ipv4 timeout 60s, ipv6 timeout 60s }
   }
   set known {
     type cgroupsv2
@@ -33,9 +27,17 @@ table inet imdsgate-cgroups {
       "unified/system.slice/system-a\\x2db.slice"
     }
   }
+  set shared {
+    type cgroupsv2
+    elements = {
+      "unified/system.slice",
+      "unified/mine/deep"
+    }
+  }
   chain output-guard {
     type filter hook output priority filter - 10; policy accept;
     meta nfproto != @alive accept
+    ct state established accept
     ip daddr 169.254.169.254 socket cgroupv2 level 2 "unified/docker/gateway" accept
     ip6 daddr fd00:ec2::254 socket cgroupv2 level 2 "unified/docker/gateway" accept
     ip daddr 169.254.169.254 socket cgroupv2 level 1 != @known counter drop
@@ -44,21 +46,22 @@ table inet imdsgate-cgroups {
     ip6 daddr fd00:ec2::254 socket cgroupv2 level 1 @shared socket cgroupv2 level 2 != @known counter drop
     ip daddr 169.254.169.254 socket cgroupv2 level 2 @shared socket cgroupv2 level 3 != @known counter drop
     ip6 daddr fd00:ec2::254 socket cgroupv2 level 2 @shared socket cgroupv2 level 3 != @known counter drop
-    ip daddr 169.254.169.254 socket cgroupv2 level 3 @shared socket cgroupv2 level 4 != @known counter drop
-    ip6 daddr fd00:ec2::254 socket cgroupv2 level 3 @shared socket cgroupv2 level 4 != @known counter drop
   }
 }
 `);
   });
 
   test("leaves out what it cannot name, which is held back with all that is unknown, and the line of a gateway in no container", () => {
-    const text = cgroupGuardScript({
-      ...SET,
-      shared: [],
-      known: ["fine", 'a"b', "a b", "a*", "a\nb", "é", "", "a//b"],
-      ownContainer: undefined,
-    });
-    expect(text).toContain('elements = {\n      "unified/fine"\n    }');
+    const text = cgroupGuardScript(
+      {
+        ...SET,
+        shared: [],
+        known: ['a"b', "a b", "a*", "a\nb", "é", ""],
+        ownContainer: undefined,
+      },
+      60,
+    );
+    expect(text).toContain('elements = {\n      "unified/a b",\n      "unified/a*",\n      "unified/é"\n    }');
     expect(text).toContain("set shared {\n    type cgroupsv2\n  }");
     expect(text).not.toContain('" accept');
   });
@@ -93,7 +96,7 @@ describe("the cgroup guard", () => {
   });
 
   test("is listed as its chain", async () => {
-    const text = cgroupGuardScript(SET).replace(/^(add|delete) .*\n/gm, "");
+    const text = cgroupGuardScript(SET, 60).replace(/^(add|delete) .*\n/gm, "");
     const { chains } = await cgroupGuard(scriptedRun({ [LIST_TABLE]: { stdout: text } }).run).standing();
     expect(chains.map(({ name, part }) => ({ name, part }))).toEqual([{ name: "inet imdsgate-cgroups output-guard", part: "closed" }]);
     expect(await cgroupGuard(scriptedRun({ [LIST_TABLE]: NO_SUCH }).run).standing()).toEqual({ text: "", chains: [] });
@@ -102,7 +105,7 @@ describe("the cgroup guard", () => {
 
   test("tells what fails, when it is put in", async () => {
     const failing = scriptedRun({ "nft -f -": { exitCode: 1, stderr: "Error: cgroupv2 path fails: No such file or directory" } });
-    await expect(cgroupGuard(failing.run).put(SET)).rejects.toMatchObject({ code: "RULES_FAILED" });
+    await expect(cgroupGuard(failing.run).put(SET, 60)).rejects.toMatchObject({ code: "RULES_FAILED" });
   });
 
   test.for([
@@ -112,7 +115,19 @@ describe("the cgroup guard", () => {
     { nft: "is not there", answer: MISSING, can: false },
   ])("can be had or not, where nft $nft", async ({ answer, can }) => {
     const { run, calls } = scriptedRun({ "nft --check -f -": answer });
-    expect(await canGuardCgroups(run)).toBe(can);
+    expect(await canGuardCgroups(run, { isNested: false }, "5.15.0")).toBe(can);
     expect(calls).toHaveLength(1);
+  });
+
+  test.for([
+    { kernel: "6.11.0-9-generic", can: true },
+    { kernel: "7.0.1", can: true },
+    { kernel: "6.10.14", can: false },
+    { kernel: "5.15.0-1", can: false },
+    { kernel: "", can: false },
+  ])("is had by a guest that shares the kernel only where its levels are the guest's: $kernel", async ({ kernel, can }) => {
+    const { run } = scriptedRun({ "nft --check -f -": {} });
+    expect(await canGuardCgroups(run, { isNested: true }, kernel)).toBe(can);
+    expect(await canGuardCgroups(run, { isNested: false }, kernel)).toBe(true);
   });
 });

@@ -31,7 +31,7 @@ function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard) 
     told.push(plan);
     tell();
   };
-  const onGuard = () => guardCgroups(parts);
+  const onGuard = () => guardCgroups(parts, 7);
   const following = followHostNetwork({ ...parts, clock: systemClock }, { onPlan, onGuard }, ending.signal);
   onTestFinished(async () => {
     ending.abort();
@@ -173,7 +173,7 @@ test("what goes while the guard is put in is left out the next time, and what fa
   const failing = guardWith(() => {
     throw new ImdsgateError("RULES_FAILED", "nft is broken");
   });
-  await expect(guardCgroups({ ...parts, guard: failing.guard })).rejects.toThrow("nft is broken");
+  await expect(guardCgroups({ ...parts, guard: failing.guard }, 7)).rejects.toThrow("nft is broken");
 });
 
 test("nothing is guarded where the tree cannot be seen: all would be unknown there", async () => {
@@ -181,6 +181,44 @@ test("nothing is guarded where the tree cannot be seen: all would be unknown the
   const failing = guardWith(() => {
     throw new Error("put in");
   });
-  await guardCgroups({ ...parts, tree: { ...parts.tree, isPart: true }, guard: failing.guard });
-  await guardCgroups({ ...parts, guard: undefined });
+  expect(await guardCgroups({ ...parts, tree: { ...parts.tree, isPart: true }, guard: failing.guard }, 7)).toBe(false);
+  expect(await guardCgroups({ ...parts, guard: undefined }, 7)).toBe(false);
+});
+
+test.for([1, 2, 3])(
+  "a place that comes between two of the looks at the tree is shared wherever it is known: not after %s",
+  async (looks) => {
+    const { guard, held } = guardWith();
+    const { parts, make } = follow();
+    let looked = 0;
+    const children = (path: string) => {
+      const seen = parts.tree.children(path);
+      if (path === "") looked += 1;
+      if (path === "" && looked === looks) make(`late.slice/docker-${ID}.scope`);
+      return seen;
+    };
+    expect(await guardCgroups({ ...parts, tree: { ...parts.tree, children }, guard }, 7)).toBe(true);
+    const set = await held(() => true);
+    expect(set?.known.includes("late.slice")).toBe(set?.shared.includes("late.slice"));
+  },
+);
+
+test("a container that comes just before its place is watched is caught all the same", async () => {
+  const { parts, make } = follow();
+  make("system.slice");
+  const watch = (path: string) => {
+    if (path === "system.slice") make(`system.slice/docker-${ID}.scope`);
+    return parts.tree.watch(path, () => {});
+  };
+  const caught = Promise.withResolvers<readonly string[] | undefined>();
+  const ending = new AbortController();
+  const onPlan = async ({ capture }: HostNetworkPlan) => caught.resolve(capture?.caught);
+  const following = followHostNetwork(
+    { ...parts, tree: { ...parts.tree, watch }, clock: systemClock },
+    { onPlan, onGuard: async () => {} },
+    ending.signal,
+  );
+  expect(await caught.promise).toEqual([`system.slice/docker-${ID}.scope`]);
+  ending.abort();
+  await following;
 });

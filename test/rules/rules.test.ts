@@ -50,7 +50,7 @@ describe("the rules of a host", () => {
     const ending = new AbortController();
     const untilAborted = () => new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve(), { once: true }));
     const emit = () => ending.abort();
-    await rules.keep({ follow: untilAborted, clock: handMovedClock(), emit, onRepair: () => {} }, ending.signal);
+    await rules.keep({ follow: untilAborted, clock: handMovedClock(), emit, onRepair: () => {}, onRelease: async () => {} }, ending.signal);
     expect(calls.slice(before)).toEqual([
       "nft list tables",
       "nft -s list table inet imdsgate",
@@ -114,7 +114,10 @@ describe("the rules of a host", () => {
     const events: ImdsgateEvent[] = [];
     const ending = new AbortController();
     const untilAborted = () => new Promise<void>((resolve) => ending.signal.addEventListener("abort", () => resolve(), { once: true }));
-    const kept = rules.keep({ follow: untilAborted, clock, emit: (event) => events.push(event), onRepair: () => {} }, ending.signal);
+    const kept = rules.keep(
+      { follow: untilAborted, clock, emit: (event) => events.push(event), onRepair: () => {}, onRelease: async () => {} },
+      ending.signal,
+    );
     uplink = "ens6";
     for (let second = 0; second < 31; second++) {
       clock.advance(1_000);
@@ -132,7 +135,7 @@ describe("the rules of a host", () => {
     const rules = await createRules(run, "auto", []);
     const before = calls.length;
     await rules.keep(
-      { follow: () => Promise.resolve(), clock: handMovedClock(), emit: () => {}, onRepair: () => {} },
+      { follow: () => Promise.resolve(), clock: handMovedClock(), emit: () => {}, onRepair: () => {}, onRelease: async () => {} },
       new AbortController().signal,
     );
     expect(calls.slice(before)).toEqual([]);

@@ -1,0 +1,159 @@
+import { type Clock, sleep } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import type { Emit } from "./events.ts";
+import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
+import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
+import { canGuardCgroups, cgroupGuard, GUARDED_SECONDS, GUARDED_UNTIL_START_SECONDS } from "./rules/cgroup-guard.ts";
+import { createFailureTeller } from "./rules/failure-teller.ts";
+import { followHostNetwork, guardCgroups, type HostNetworkParts, hostNetworkPlan } from "./rules/follow-host-network.ts";
+import type { HostNetworkPlan } from "./rules/host-network.ts";
+import { probeHostNetwork } from "./rules/host-network-probe.ts";
+import type { Rules } from "./rules/rules.ts";
+import { createTurns } from "./rules/turns.ts";
+import type { World } from "./world.ts";
+
+/** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
+export interface HostNetworkRules {
+  /** Takes note of all containers that there are now. */
+  note(containers: readonly Claimant[]): void;
+  /** The path of the cgroup of a socket that was led here, by the kernel's number; undefined where it is none of those. */
+  cgroupPath(id: bigint): string | undefined;
+  /** Before the first rules: they replace those that an earlier gateway left, and must catch what those caught from their first moment on. */
+  prepare(): Promise<void>;
+  /** Puts the cgroup guard in, where there can be one; a failure is told. It never rejects. */
+  putGuard(): Promise<void>;
+  /** Puts in what belongs to the cgroups that come and go, until `signal` aborts; then the guard for as long as the next gateway may take. It never rejects. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Puts no guard in from now on, and waits for one that is being put in. It never rejects. */
+  letGo(): Promise<void>;
+}
+
+/** No effect until `prepare`. */
+export function createHostNetworkRules(rules: Rules, config: Config, world: World, emit: Emit): HostNetworkRules {
+  if (config.runtime === "none") return NONE;
+  const { runCommand, processTable, cgroupTree: tree, clock } = world;
+  let containers: readonly Claimant[] = [];
+  let caught: readonly string[] = [];
+  let told = "";
+  let isPrepared = false;
+
+  function tell({ window, reason }: Pick<HostNetworkPlan, "window" | "reason">): void {
+    if (told !== window) emit({ kind: "host-network", window, reason });
+    told = window;
+  }
+
+  async function capture(plan: HostNetworkPlan): Promise<void> {
+    caught = plan.capture?.caught ?? [];
+    await rules.capture(plan.capture);
+  }
+
+  /** Undefined where this kernel can tell none of them from the host, which is told. */
+  const parts = once(async (): Promise<HostNetworkParts | undefined> => {
+    const [{ problem }, canGuard] = await Promise.all([probeHostNetwork(runCommand, rules), canGuardCgroups(runCommand, tree)]);
+    if (problem !== undefined) tell({ window: "uncovered", reason: problem });
+    const guard = canGuard ? cgroupGuard(runCommand) : undefined;
+    const here = { tree, clock, guard, ...placesOf(processTable), containers: () => cgroupsOnHost(containers, processTable) };
+    return problem === undefined ? here : undefined;
+  });
+  const guarding = createGuarding(parts, emit);
+
+  return {
+    note(noted) {
+      containers = noted;
+    },
+    cgroupPath: (id) => tree.pathOf(String(id), caught),
+    async prepare() {
+      const here = isPrepared ? undefined : await parts();
+      isPrepared = true;
+      if (here !== undefined) await capture(hostNetworkPlan(here));
+    },
+    putGuard: () => guarding.put(GUARDED_SECONDS),
+    letGo: guarding.letGo,
+    async run(signal) {
+      const here = await parts();
+      if (here === undefined) return;
+      const onPlan = async (plan: HostNetworkPlan) => {
+        await capture(plan);
+        tell(plan);
+      };
+      const onGuard = () => guarding.put(GUARDED_SECONDS);
+      const follow = () => followHostNetwork(here, { onPlan, onGuard }, signal);
+      await tryAgainAndAgain(follow, { clock, emit, backend: rules.backend }, signal);
+      await guarding.put(GUARDED_UNTIL_START_SECONDS);
+    },
+  };
+}
+
+/** Puts the guard in, one time after the other: what was seen last is put in last. Failures are told. */
+function createGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit: Emit) {
+  const failures = createFailureTeller("cgroup guard", emit);
+  const inTurn = createTurns();
+  let isLetGo = false;
+  return {
+    async put(seconds: number): Promise<void> {
+      const here = await parts();
+      await inTurn(async () => {
+        try {
+          if (here !== undefined && !isLetGo) await guardCgroups(here, seconds);
+          failures.isOver();
+        } catch (error) {
+          failures.tell(error);
+        }
+      });
+    },
+    async letGo(): Promise<void> {
+      isLetGo = true;
+      await inTurn(async () => {});
+    },
+  };
+}
+
+function once<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => {
+    answer ??= ask();
+    return answer;
+  };
+}
+
+const nothing = async () => {};
+const NONE: HostNetworkRules = {
+  note: () => {},
+  cgroupPath: () => undefined,
+  prepare: nothing,
+  putGuard: nothing,
+  run: nothing,
+  letGo: nothing,
+};
+
+function placesOf(processTable: ProcessTable): Pick<HostNetworkParts, "own" | "parents" | "driver"> {
+  const own = processTable.cgroup("self");
+  return { own: own === UNREADABLE ? undefined : own, parents: [], driver: () => undefined };
+}
+
+function cgroupsOnHost(containers: readonly Claimant[], processTable: ProcessTable): readonly string[] {
+  const paths = claimantsOnHost(containers).map(({ pid }) => processTable.cgroup(pid));
+  return paths.filter((path) => typeof path === "string");
+}
+
+const TRY_AGAIN_MS = 1_000;
+
+/** Does `act` until it ends without a failure; each other failure is told. */
+async function tryAgainAndAgain(
+  act: () => Promise<void>,
+  { clock, emit, backend }: { readonly clock: Clock; readonly emit: Emit; readonly backend: string },
+  signal: AbortSignal,
+): Promise<void> {
+  let last: string | undefined;
+  for (let isDone = false; !isDone && !signal.aborted; ) {
+    try {
+      await act();
+      isDone = true;
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (message !== last) emit({ kind: "rules-unkept", backend, message });
+      last = message;
+      await sleep(clock, TRY_AGAIN_MS, signal);
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { runRules } from "../../src/commands/rules.ts";
+import type { RunCommand } from "../../src/run-command.ts";
+import { EMPTY, startCommandedHost } from "./commanded-host.ts";
+import { dumpRules } from "./dump.ts";
+
+const OWN_TABLE = "nftables: nft is installed, and a table of our own outlives what others do to iptables.\n";
+const GONE = "containers reach the real metadata service, and with it the role of this host.\n";
+const GUARD_TABLE = "table inet imdsgate-cgroups";
+const WAITING = "What starts on this host from now on waits for its metadata until imdsgate runs, 30 s at most.\n";
+
+test("apply holds back what starts before imdsgate, again each time, and remove takes that out too", async () => {
+  const { host, rules } = await startCommandedHost(EMPTY);
+  const before = await dumpRules(host);
+  for (const _ of [1, 2]) expect(await rules("apply")).toMatchObject({ exitCode: 0, err: `${OWN_TABLE}${WAITING}` });
+  expect(await host.sh("nft", ["list", "tables"])).toContain(GUARD_TABLE);
+  expect((await rules("show")).out).toContain(
+    "# - inet imdsgate-cgroups output-guard: holds back what a new cgroup of this host sends to the metadata addresses",
+  );
+  expect((await rules("remove")).out).toBe(`The rules of imdsgate are gone (cgroup guard by nft, nftables): ${GONE}`);
+  expect(await dumpRules(host)).toBe(before);
+});
+
+test("apply holds nothing back where no gateway of its own follows: for another's rules, beside a redirect, with --all", async () => {
+  const { host, rules } = await startCommandedHost(EMPTY);
+  await rules("apply", { rules: "external" });
+  await rules("apply", { all: true });
+  await rules("apply");
+  expect(await host.sh("nft", ["list", "tables"])).not.toContain(GUARD_TABLE);
+});
+
+test("a guard that fails keeps no rules out, and is told", async () => {
+  const { host } = await startCommandedHost();
+  const run: RunCommand = (program, args, input) =>
+    input?.startsWith("add table inet imdsgate-cgroups") === true && !args.includes("--check")
+      ? Promise.resolve({ exitCode: 1, stdout: "", stderr: "Error: it does not like that", isMissing: false })
+      : host.run(program, args, input);
+  let said = "";
+  const err = (text: string) => {
+    said += text;
+  };
+  const io = { out: () => {}, err, isTerminal: false, signal: new AbortController().signal, environment: {} };
+  expect(await runRules({ action: "apply", all: false }, io, { run, clock: systemClock, tree: EMPTY })).toBe(0);
+  expect(said).toContain('There is no cgroup guard until imdsgate runs: "nft -f -" ended with 1: "Error: it does not like that"');
+  expect(await host.sh("nft", ["list", "tables"])).toContain("table inet imdsgate-closed");
+});
