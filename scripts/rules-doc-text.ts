@@ -155,7 +155,7 @@ ${cgroupGuard}
 - It stands beside the rules of every tool, but needs nft and a kernel that has sets of cgroups (in a guest that shares its host's kernel:
   Linux 6.11); without that the moment in the table above remains, and \`doctor\` says so (\`HOST_NETWORK\`).
 - \`imdsgate rules apply\` puts it in for 30 s, in which imdsgate is to start: whatever else starts then on this host waits for its metadata as long. Not
-  with \`--all\`, with \`rules: external\` in the file, or beside a redirect: nobody would tell it of what comes and goes. A gateway that ends leaves it for
+  with \`--all\`, with \`rules: external\` or \`runtime: none\` in the file, or beside a redirect: nobody would tell it of what comes and goes. A gateway that ends leaves it for
   30 s, for the next one.
 - Who deletes its table alone finds it back within 20 s, and with the rules when they are repaired.
 

@@ -90,8 +90,8 @@ export async function runRules(args: RulesArguments, io: CommandIo, rooms: Rules
     const kept = await withStandingRedirect(rules, wanted, io);
     if (args["dry-run"] === true) return dryRun(rules, kept, io);
     const exitCode = await applyRules(rules, kept, io, tree);
-    // Beside a redirect a gateway is there, and the guard its affair; one whose rules are another's does not follow what comes and goes.
-    if (kept.parts === "closed" && config.rules !== "external") await putGuard(rooms, io);
+    // Beside a redirect a gateway is there, and the guard its affair.
+    if (kept.parts === "closed" && willBeFollowed(args, io)) await putGuard(rooms, io);
     return exitCode;
   }
   return compareRules(rules, wanted, io, { action: args.action, tree });
@@ -201,6 +201,17 @@ async function applyRules(rules: Rules, { parts, gatewayPort }: Wanted, io: Comm
       : "The closed part is in: containers reach no metadata until imdsgate runs, or until imdsgate rules remove.\n",
   );
   return 0;
+}
+
+/** Whether the gateway of these settings tells the guard of what comes and goes: not where its rules are another's, or no container is followed. */
+function willBeFollowed(args: RulesArguments, { environment }: CommandIo): boolean {
+  try {
+    const { rules, runtime } = parseConfig({ flags: { ...args, "listen-unprotected": true }, environment });
+    return rules !== "external" && runtime !== "none";
+  } catch {
+    // It would not start by these.
+    return false;
+  }
 }
 
 /** What starts between the rules and imdsgate is held back too; it is no failure where that cannot be. */

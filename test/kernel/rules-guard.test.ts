@@ -1,4 +1,7 @@
-import { expect, test } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { runRules } from "../../src/commands/rules.ts";
 import type { RunCommand } from "../../src/run-command.ts";
@@ -7,6 +10,13 @@ import { dumpRules } from "./dump.ts";
 
 const OWN_TABLE = "nftables: nft is installed, and a table of our own outlives what others do to iptables.\n";
 const GONE = "containers reach the real metadata service, and with it the role of this host.\n";
+function fileWith(text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "imdsgate-rules-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, "imdsgate.yaml"), text);
+  return join(folder, "imdsgate.yaml");
+}
+
 const GUARD_TABLE = "table inet imdsgate-cgroups";
 const WAITING = "What starts on this host from now on waits for its metadata until imdsgate runs, 30 s at most.\n";
 
@@ -25,6 +35,7 @@ test("apply holds back what starts before imdsgate, again each time, and remove 
 test("apply holds nothing back where no gateway of its own follows: for another's rules, beside a redirect, with --all", async () => {
   const { host, rules } = await startCommandedHost(EMPTY);
   await rules("apply", { rules: "external" });
+  await rules("apply", { config: fileWith("runtime: none\n") });
   await rules("apply", { all: true });
   await rules("apply");
   expect(await host.sh("nft", ["list", "tables"])).not.toContain(GUARD_TABLE);
