@@ -117,7 +117,9 @@ ${iptablesOutput}
   in both tables.
 - Where containers and nothing else live below one directory (\`/docker\`, \`/kubepods\`, \`/kubepods.slice\`, \`/libpod_parent\`), one rule
   catches it, so no container is ever outside. Where they share a directory with services of the host (Docker's systemd driver: \`/system.slice\`),
-  each has a rule of its own, put in when its cgroup appears; until then the [cgroup guard](#the-cgroup-guard) holds it back. \`imdsgate doctor\`
+  each has a rule of its own. The [cgroup guard](#the-cgroup-guard) holds it back before that, so it goes in once the runtime has named the container, or
+  has not for half a second (a build's step, another runtime's); one with a network of its own needs none. Without that guard it goes in as
+  soon as the cgroup appears, whoever it is. \`imdsgate doctor\`
   (\`HOST_NETWORK\`) and the event \`host-network\` say which it is.
 - A cgroup that is gone is left out; its rule matches nothing, and goes with the next change.
 

@@ -2,6 +2,7 @@ import { type Clock, sleep } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { Emit } from "./events.ts";
 import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
+import { containerIdIn } from "./identity/judge.ts";
 import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
 import { canGuardCgroups, cgroupGuard, GUARDED_SECONDS, GUARDED_UNTIL_START_SECONDS } from "./rules/cgroup-guard.ts";
 import { createFailureTeller } from "./rules/failure-teller.ts";
@@ -33,6 +34,7 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
   if (config.runtime === "none") return NONE;
   const { runCommand, processTable, cgroupTree: tree, clock } = world;
   let containers: readonly Claimant[] = [];
+  let elsewhere: ReadonlySet<string> = new Set();
   let caught: readonly string[] = [];
   let told = "";
   let isPrepared = false;
@@ -52,7 +54,11 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
     const [{ problem }, canGuard] = await Promise.all([probeHostNetwork(runCommand, rules), canGuardCgroups(runCommand, tree)]);
     if (problem !== undefined) tell({ window: "uncovered", reason: problem });
     const guard = canGuard ? cgroupGuard(runCommand) : undefined;
-    const here = { tree, clock, guard, ...placesOf(processTable), containers: () => cgroupsOnHost(containers, processTable) };
+    const here = {
+      ...{ tree, clock, guard, ...placesOf(processTable) },
+      containers: () => cgroupsOnHost(containers, processTable),
+      isElsewhere: (name: string) => elsewhere.has(containerIdIn(name) ?? ""),
+    };
     return problem === undefined ? here : undefined;
   });
   const guarding = createGuarding(parts, emit);
@@ -60,6 +66,7 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
   return {
     note(noted) {
       containers = noted;
+      elsewhere = idsElsewhere(noted);
     },
     cgroupPath: (id) => tree.pathOf(String(id), caught),
     async prepare() {
@@ -67,7 +74,9 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
       isPrepared = true;
       if (here !== undefined) await capture(hostNetworkPlan(here));
     },
-    putGuard: () => guarding.put(GUARDED_SECONDS),
+    async putGuard() {
+      await guarding.put(GUARDED_SECONDS);
+    },
     letGo: guarding.letGo,
     async run(signal) {
       const here = await parts();
@@ -90,14 +99,17 @@ function createGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit
   const inTurn = createTurns();
   let isLetGo = false;
   return {
-    async put(seconds: number): Promise<void> {
+    /** Whether it is in. */
+    async put(seconds: number): Promise<boolean> {
       const here = await parts();
-      await inTurn(async () => {
+      return inTurn(async () => {
         try {
-          if (here !== undefined && !isLetGo) await guardCgroups(here, seconds);
+          const isIn = here !== undefined && !isLetGo && (await guardCgroups(here, seconds));
           failures.isOver();
+          return isIn;
         } catch (error) {
           failures.tell(error);
+          return false;
         }
       });
     },
@@ -129,6 +141,11 @@ const NONE: HostNetworkRules = {
 function placesOf(processTable: ProcessTable): Pick<HostNetworkParts, "own" | "parents" | "driver"> {
   const own = processTable.cgroup("self");
   return { own: own === UNREADABLE ? undefined : own, parents: [], driver: () => undefined };
+}
+
+function idsElsewhere(containers: readonly Claimant[]): ReadonlySet<string> {
+  const onHost = new Set(claimantsOnHost(containers).map(({ workload }) => workload.id));
+  return new Set(containers.map(({ workload }) => workload.id).filter((id) => !onHost.has(id)));
 }
 
 function cgroupsOnHost(containers: readonly Claimant[], processTable: ProcessTable): readonly string[] {

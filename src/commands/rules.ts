@@ -167,7 +167,7 @@ function hostNetworkIn(tree: CgroupTree): HostNetworkCapture | undefined {
 }
 
 /** What is known of containers without a runtime. */
-const NOBODY = { own: undefined, parents: [], driver: () => undefined, containers: () => [] };
+const NOBODY = { own: undefined, parents: [], driver: () => undefined, containers: () => [], isElsewhere: () => false };
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
 async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo): Promise<Wanted> {

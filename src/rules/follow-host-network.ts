@@ -24,12 +24,19 @@ export interface HostNetworkParts {
   readonly driver: () => CgroupFacts["driver"];
   /** Places of the containers with the host's network that are known by now; asked at each look. */
   readonly containers: () => readonly string[];
+  /** Whether the container of a directory with this name is known to have a network of its own. */
+  readonly isElsewhere: (name: string) => boolean;
 }
 
 /** The kernel tells of a new cgroup at once. This is for what it does not tell of: the runtime's word, a directory that could not be watched. */
 const LOOK_AGAIN_MS = 2_000;
 /** For how long nothing is looked at where all is as it should be and the kernel would tell. */
 const LONGEST_REST_MS = GUARD_RENEWAL_MS;
+/**
+ * How long the guard alone holds a new container back, for the runtime to name it: most have a network of their own and need no rule. Then it is led to
+ * the gateway, which may know it or not, by the time when TCP sends again.
+ */
+const NAMED_WITHIN_MS = 500;
 /** Between two looks: where units come and go by the hundred one look is for many. */
 const LEAST_PAUSE_MS = 50;
 /** A place for containers is looked for so many directories below the root, and so many of them are looked at. */
@@ -55,8 +62,11 @@ function once<T>(ask: (path: string) => T): (path: string) => T {
   };
 }
 
-function planIn(tree: CgroupTree, parts: Omit<HostNetworkParts, "clock" | "tree">): HostNetworkPlan {
+/** `isNew`: whether the runtime may yet name the container in this directory. */
+function planIn(tree: CgroupTree, parts: Omit<HostNetworkParts, "clock" | "tree">, isNew = (_: string) => false): HostNetworkPlan {
   const { own, guard } = parts;
+  // What the guard holds back needs no rule.
+  const isHeld = (name: string) => guard !== undefined && parts.isElsewhere(name);
   const places = [...new Set([...CONTAINER_PARENTS, ...parts.parents])];
   const facts = {
     version: tree.version,
@@ -70,7 +80,7 @@ function planIn(tree: CgroupTree, parts: Omit<HostNetworkParts, "clock" | "tree"
   };
   const known = parts.containers();
   const { shared } = hostNetworkCapture({ ...facts, containers: known });
-  const seen = shared.flatMap((dir) => below(tree, dir, isContainerDir));
+  const seen = shared.flatMap((dir) => below(tree, dir, (name) => isContainerDir(name) && !isHeld(name))).filter((path) => !isNew(path));
   return hostNetworkCapture({ ...facts, containers: [...known, ...seen] });
 }
 
@@ -127,8 +137,8 @@ export async function guardCgroups(parts: Omit<HostNetworkParts, "clock">, secon
 interface HostNetworkActs {
   /** Another plan is due. */
   readonly onPlan: (plan: HostNetworkPlan) => Promise<void>;
-  /** The guard is due, where there is one: `guardCgroups`. */
-  readonly onGuard: () => Promise<unknown>;
+  /** The guard is due, where there is one: `guardCgroups`. Tells whether it is in. */
+  readonly onGuard: () => Promise<boolean>;
 }
 
 /**
@@ -141,22 +151,29 @@ export async function followHostNetwork(parts: HostNetworkParts, { onPlan, onGua
   const watchers = createCgroupWatchers(tree);
   const plans = createDue(clock, Number.POSITIVE_INFINITY);
   const guards = createDue(clock, GUARD_RENEWAL_MS);
+  const sights = createSights(clock);
+  let isGuarded = false;
+  const putGuard = async () => {
+    isGuarded = await onGuard();
+  };
   try {
     while (!signal.aborted) {
       const wake = new AbortController();
       const lookedAt = clock.now();
-      const first = look(parts);
+      const lookNow = () => look(parts, sights.look(isGuarded));
+      const first = lookNow();
       const isNewlyHeard = watchers.renew(first.plan.watch, () => wake.abort());
       // What counts is a look at a time from which on every change is heard.
-      const { plan, planned, guarded } = isNewlyHeard ? look(parts) : first;
+      const { plan, planned, guarded } = isNewlyHeard ? lookNow() : first;
       const duties = [
         { due: plans, seen: planned, act: () => onPlan(plan) },
-        ...(guard === undefined ? [] : [{ due: guards, seen: guarded, act: onGuard }]),
+        ...(guard === undefined ? [] : [{ due: guards, seen: guarded, act: putGuard }]),
       ];
       const acts = duties.filter(({ due, seen }) => due.isDue(seen));
-      await tryEach(acts, async ({ act }) => void (await act()));
+      await tryEach(acts, ({ act }) => act());
       const isSettled = watchers.areWhole() && duties.every(({ due, seen }) => due.isTold(seen));
-      if (acts.length === 0) await rest(parts, isSettled, AbortSignal.any([signal, wake.signal]));
+      const restMs = sights.haveNew() ? NAMED_WITHIN_MS : LOOK_AGAIN_MS;
+      if (acts.length === 0) await rest(parts, { isSettled, restMs }, AbortSignal.any([signal, wake.signal]));
       await sleep(clock, Math.max(0, Math.min(LEAST_PAUSE_MS, lookedAt + LEAST_PAUSE_MS - clock.now())), signal);
     }
   } finally {
@@ -170,9 +187,12 @@ interface Told {
   readonly ids: ReadonlySet<string | undefined>;
 }
 
-function look(parts: HostNetworkParts): { readonly plan: HostNetworkPlan; readonly planned: Told; readonly guarded: Told } {
+function look(
+  parts: HostNetworkParts,
+  isNew: (id: string | undefined) => boolean,
+): { readonly plan: HostNetworkPlan; readonly planned: Told; readonly guarded: Told } {
   const tree = snapshotOf(parts.tree);
-  const plan = planIn(tree, parts);
+  const plan = planIn(tree, parts, (path) => isNew(tree.idOf(path)));
   const set = guardSet(tree, plan);
   const { capture, window, reason } = plan;
   const toldOf = (what: unknown, urgent: readonly string[]): Told => {
@@ -183,12 +203,46 @@ function look(parts: HostNetworkParts): { readonly plan: HostNetworkPlan; readon
 }
 
 /** Until `signal` aborts, which it does when the kernel tells of something; until the runtime does; or until it is time for a look. */
-async function rest({ clock, containers }: HostNetworkParts, isSettled: boolean, signal: AbortSignal): Promise<void> {
+async function rest(
+  { clock, containers }: HostNetworkParts,
+  { isSettled, restMs }: { readonly isSettled: boolean; readonly restMs: number },
+  signal: AbortSignal,
+): Promise<void> {
   const restedAt = clock.now();
   const known = containers().join();
   do {
-    await sleep(clock, LOOK_AGAIN_MS, signal);
-  } while (isSettled && !signal.aborted && containers().join() === known && !hasPassed(restedAt, LONGEST_REST_MS, clock.now()));
+    await sleep(clock, restMs, signal);
+  } while (
+    isSettled &&
+    restMs === LOOK_AGAIN_MS &&
+    !signal.aborted &&
+    containers().join() === known &&
+    !hasPassed(restedAt, LONGEST_REST_MS, clock.now())
+  );
+}
+
+/** Remembers when each container's cgroup was first seen. What is there at the first look may have been there for long. */
+function createSights(clock: Clock) {
+  let before: ReadonlyMap<string | undefined, number> | undefined;
+  let hasNew = false;
+  return {
+    /** Begins a look: it tells of each cgroup, by the kernel's number, whether it is new. Without a guard to hold it none is. */
+    look(isGuarded: boolean): (id: string | undefined) => boolean {
+      const now = clock.now();
+      const last = before;
+      const seen = new Map<string | undefined, number>();
+      before = seen;
+      hasNew = false;
+      return (id) => {
+        const at = last === undefined ? Number.NEGATIVE_INFINITY : (last.get(id) ?? now);
+        seen.set(id, at);
+        const isNew = isGuarded && !hasPassed(at, NAMED_WITHIN_MS, now);
+        hasNew ||= isNew;
+        return isNew;
+      };
+    },
+    haveNew: () => hasNew,
+  };
 }
 
 /** Remembers what was told, and when. */

@@ -142,8 +142,20 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
   {
     ...FOLLOWED,
     name: "host-network: a container that comes just before its place is watched is overlooked",
-    search: "isNewlyHeard ? look(parts) : first",
+    search: "isNewlyHeard ? lookNow() : first",
     replace: "isNewlyHeard ? first : first",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: a container that the runtime never names has no rule",
+    search: "isGuarded && !hasPassed(at, NAMED_WITHIN_MS, now)",
+    replace: "isGuarded",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: a container is taken for one with a network of its own where no guard holds it",
+    search: "guard !== undefined && parts.isElsewhere(name)",
+    replace: "parts.isElsewhere(name)",
   },
   {
     ...LIVED,

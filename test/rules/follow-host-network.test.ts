@@ -2,18 +2,21 @@ import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
+import { type Clock, systemClock } from "../../src/clock.ts";
 import { ImdsgateError } from "../../src/errors.ts";
 import type { CgroupGuard, CgroupGuardSet } from "../../src/rules/cgroup-guard.ts";
 import { cgroupTree } from "../../src/rules/cgroup-tree.ts";
 import { followHostNetwork, guardCgroups, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
 import type { HostNetworkPlan } from "../../src/rules/host-network.ts";
+import { type HandMovedClock, handMovedClock } from "../support/hand-moved-clock.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const OTHER = "f".repeat(64);
+/** A container of which the runtime has said that it has a network of its own. */
+const ELSEWHERE = "e".repeat(64);
 
 /** A cgroup2 tree with nothing in it, and a plan that follows it; `caught` waits for the next plan that is told. */
-function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard) {
+function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard, clock: Clock = systemClock) {
   const root = mkdtempSync(join(tmpdir(), "imdsgate-follow-"));
   writeFileSync(join(root, "cgroup.controllers"), "");
   const told: HostNetworkPlan[] = [];
@@ -25,6 +28,7 @@ function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard) 
     parents: ["apps.slice/boxes"],
     driver: () => undefined,
     containers: known,
+    isElsewhere: (name: string) => name.includes(ELSEWHERE),
     guard,
   };
   const onPlan = async (plan: HostNetworkPlan) => {
@@ -32,7 +36,7 @@ function follow(known: () => readonly string[] = () => [], guard?: CgroupGuard) 
     tell();
   };
   const onGuard = () => guardCgroups(parts, 7);
-  const following = followHostNetwork({ ...parts, clock: systemClock }, { onPlan, onGuard }, ending.signal);
+  const following = followHostNetwork({ ...parts, clock }, { onPlan, onGuard }, ending.signal);
   onTestFinished(async () => {
     ending.abort();
     await following;
@@ -215,10 +219,44 @@ test("a container that comes just before its place is watched is caught all the 
   const onPlan = async ({ capture }: HostNetworkPlan) => caught.resolve(capture?.caught);
   const following = followHostNetwork(
     { ...parts, tree: { ...parts.tree, watch }, clock: systemClock },
-    { onPlan, onGuard: async () => {} },
+    { onPlan, onGuard: async () => false },
     ending.signal,
   );
   expect(await caught.promise).toEqual([`system.slice/docker-${ID}.scope`]);
   ending.abort();
   await following;
+});
+
+/** Moves a clock on until `promise` has its value. */
+async function passing<T>(clock: HandMovedClock, stepMs: number, promise: Promise<T>): Promise<T> {
+  let isOver = false;
+  void promise.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    clock.advance(stepMs);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  return promise;
+}
+
+test("under the guard a new container has no rule while the runtime may yet name it, and has one then", async () => {
+  const clock = handMovedClock();
+  const { guard, held } = guardWith();
+  const { make, caught } = follow(undefined, guard, clock);
+  expect(await caught()).toEqual([]);
+  await held(() => true);
+  make(`system.slice/docker-${ID}.scope`);
+  // at once, and the other one is there by then
+  make("docker");
+  expect(await passing(clock, 1, caught())).toEqual(["docker"]);
+  expect(await passing(clock, 50, caught())).toEqual(["docker", `system.slice/docker-${ID}.scope`]);
+});
+
+test("under the guard a container with a network of its own has no rule; without it, it has one like all", () => {
+  const { guard } = guardWith();
+  const { parts, make } = follow();
+  for (const id of [ID, ELSEWHERE]) make(`system.slice/docker-${id}.scope`);
+  expect(hostNetworkPlan({ ...parts, guard }).capture?.caught).toEqual([`system.slice/docker-${ID}.scope`]);
+  expect(hostNetworkPlan(parts).capture?.caught).toEqual([ID, ELSEWHERE].map((id) => `system.slice/docker-${id}.scope`));
 });
