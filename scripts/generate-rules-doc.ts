@@ -1,6 +1,6 @@
 /** Writes docs/rules.md with the rules as they are loaded: `node scripts/generate-rules-doc.ts`. */
 import { writeFile } from "node:fs/promises";
-import { type CgroupGuardSet, cgroupGuardScript, GUARDED_SECONDS } from "../src/rules/cgroup-guard.ts";
+import { type CgroupGuardSet, cgroupGuardScript } from "../src/rules/cgroup-guard.ts";
 import type { GuardState } from "../src/rules/guard-set.ts";
 import { FAMILIES, iptablesScript } from "../src/rules/iptables.ts";
 import { nftGuardScript } from "../src/rules/nft-guard.ts";
@@ -42,7 +42,7 @@ export function generateRulesDoc(): string {
     nftablesOutput: outputChainsIn(nftScript(withOutput)),
     iptablesOutput,
     guard: nftGuardScript(GUARD).trimEnd(),
-    cgroupGuard: cgroupGuardScript(CGROUPS, GUARDED_SECONDS).trimEnd(),
+    cgroupGuard: cgroupGuardScript(CGROUPS).trimEnd(),
   });
 }
 

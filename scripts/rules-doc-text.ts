@@ -35,9 +35,9 @@ not do.
 | [release mark](#how-long-they-stay) | asks a gateway that runs to let go of the rules; there for three seconds at most | table \`inet imdsgate-released\` | chain \`IMDSGATE_RELEASED\` in \`mangle\` |
 
 The first three are the **closed part**: while it stands alone no container reaches any metadata. \`imdsgate run\` puts it in first, then learns
-the containers, then listens, and only then adds the redirect. The cgroup guard goes in before all of them, the bridge guard as soon as it
-knows the containers. \`imdsgate rules apply\` puts in the closed part and the cgroup guard, so that they can stand before Docker starts; a
-redirect that stands already it keeps, and says so.
+the containers, then listens, and only then adds the redirect. The cgroup guard goes in right after the closed part, the bridge guard as
+soon as it knows the containers. \`imdsgate rules apply\` puts in the closed part and the cgroup guard, so that they can stand before Docker starts;
+a redirect that stands already it keeps, and says so.
 
 - The redirect takes what arrives on **every interface but loopback and those that hold a default route** (in any routing table), so a new
   bridge needs no new rule. What arrives from outside for the metadata addresses is dropped. \`--interface br-*\` redirects from the named
@@ -151,15 +151,16 @@ ${cgroupGuard}
 - It drops in silence, and TCP sends again a second later. A container that asks in its first milliseconds so has its answer from the gateway, late.
   **So has a new service of the host that asks within the milliseconds that a look takes, and it fails where it does not wait for a second.**
   After that nothing is different for it. A connection that stands goes on, whatever becomes of its cgroup.
-- Where a cgroup is known, all below it is. These count as the host, or are seen only once the runtime names them: containers in a
-  \`.service\`, a \`.scope\` or \`user.slice\` (a \`--cgroup-parent\` there, Podman in a login session), and the first one in a directory more than three
-  levels deep.
+- Where a cgroup is known, all below it is. These count as the host until the runtime names them: containers in a \`.service\`, a \`.scope\` or
+  \`user.slice\` (a \`--cgroup-parent\` there, Podman in a login session), and the first one in a directory more than three levels deep. From then on
+  what is beside it is guarded too.
 - It stands beside the rules of every tool, but needs nft and a kernel that has sets of cgroups (in a guest that shares its host's kernel:
-  Linux 6.11); without that the moment in the table above remains, and \`doctor\` says so (\`HOST_NETWORK\`).
-- \`imdsgate rules apply\` puts it in for 30 s, in which imdsgate is to start: whatever else starts then on this host waits for its metadata as long. Not
-  with \`--all\`, with \`rules: external\` or \`runtime: none\` in the file, or beside a redirect: nobody would tell it of what comes and goes. A gateway that ends leaves it for
-  30 s, for the next one.
-- Who deletes its table alone finds it back within 20 s, and with the rules when they are repaired.
+  Linux 6.11); without that, or with more than 1,024 such directories, the moment in the table above remains, and \`doctor\` says so (\`HOST_NETWORK\`).
+- \`imdsgate rules apply\` puts it in too, for the 60 s in which imdsgate is to start: whatever else starts then on this host waits for its metadata as long. Not
+  with \`--all\`, with \`rules: external\` or \`runtime: none\` in the file, or beside a redirect: nobody would tell it of what comes and goes.
+- A gateway that ends leaves it, for the next one, and leaves a rule for each container that it alone held back. At a hand-over what is new on the host
+  waits for the next gateway, a second or two.
+- Who deletes its table alone finds it back within 20 s, or when the next container starts; and with the rules when those are repaired.
 
 ## The bridge guard
 
@@ -215,7 +216,7 @@ the tables and built-in chains that it adds when they are needed, so imdsgate no
 deletes those again if nobody uses them by then. iptables-legacy keeps an empty table registered until the machine restarts.
 
 The bridge guard goes when imdsgate stops, and lets everybody through 30 s after it crashed; the cgroup guard stays, and lets everybody through
-30 s after imdsgate stopped, 60 s after it crashed.
+60 s later.
 
 \`imdsgate rules remove\` changes nothing where a gateway listens at the end of the redirect, since that would put them back. With
 \`--stop-keeper\` it puts the **release mark** beside them: an empty table (nftables) or an empty chain (iptables). The gateway takes the mark out

@@ -4,13 +4,15 @@ import type { Emit } from "./events.ts";
 import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
 import { containerIdIn } from "./identity/judge.ts";
 import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
-import { canGuardCgroups, cgroupGuard, GUARDED_SECONDS, GUARDED_UNTIL_START_SECONDS } from "./rules/cgroup-guard.ts";
+import { type CgroupGuardSet, canGuardCgroups, cgroupGuard } from "./rules/cgroup-guard.ts";
 import { createFailureTeller } from "./rules/failure-teller.ts";
-import { followHostNetwork, guardCgroups, type HostNetworkParts, hostNetworkPlan } from "./rules/follow-host-network.ts";
+import { followHostNetwork } from "./rules/follow-host-network.ts";
 import type { HostNetworkPlan } from "./rules/host-network.ts";
+import { guardCgroups, type HostNetworkParts, hostNetworkPlan } from "./rules/host-network-look.ts";
 import { probeHostNetwork } from "./rules/host-network-probe.ts";
 import type { Rules } from "./rules/rules.ts";
 import { createTurns } from "./rules/turns.ts";
+import type { RunCommand } from "./run-command.ts";
 import type { World } from "./world.ts";
 
 /** Leads the containers with the host's network to the gateway, as far as this kernel can tell them from the host. */
@@ -31,7 +33,7 @@ export interface HostNetworkRules {
 
 /** No effect until `prepare`. */
 export function createHostNetworkRules(rules: Rules, config: Config, world: World, emit: Emit): HostNetworkRules {
-  if (config.runtime === "none") return NONE;
+  if (config.runtime === "none") return withoutContainers(world.runCommand);
   const { runCommand, processTable, cgroupTree: tree, clock } = world;
   let containers: readonly Claimant[] = [];
   let elsewhere: ReadonlySet<string> = new Set();
@@ -49,18 +51,19 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
     await rules.capture(plan.capture);
   }
 
-  /** Undefined where this kernel can tell none of them from the host, which is told. */
-  const parts = once(async (): Promise<HostNetworkParts | undefined> => {
+  /** Undefined where this kernel can tell none of them from the host, which is told. What could not be had is asked for anew: a busy host's tool may be killed. */
+  async function partsHere(): Promise<HostNetworkParts | undefined> {
     const [{ problem }, canGuard] = await Promise.all([probeHostNetwork(runCommand, rules), canGuardCgroups(runCommand, tree)]);
     if (problem !== undefined) tell({ window: "uncovered", reason: problem });
     const guard = canGuard ? cgroupGuard(runCommand) : undefined;
     const here = {
-      ...{ tree, clock, guard, ...placesOf(processTable) },
+      ...{ tree, guard, ...placesOf(processTable) },
       containers: () => cgroupsOnHost(containers, processTable),
       isElsewhere: (name: string) => elsewhere.has(containerIdIn(name) ?? ""),
     };
     return problem === undefined ? here : undefined;
-  });
+  }
+  const parts = onceWhole(partsHere, (here) => here?.guard !== undefined);
   const guarding = createGuarding(parts, emit);
 
   return {
@@ -75,7 +78,7 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
       if (here !== undefined) await capture(hostNetworkPlan(here));
     },
     async putGuard() {
-      await guarding.put(GUARDED_SECONDS);
+      await guarding.put();
     },
     letGo: guarding.letGo,
     async run(signal) {
@@ -85,10 +88,11 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
         await capture(plan);
         tell(plan);
       };
-      const onGuard = () => guarding.put(GUARDED_SECONDS);
-      const follow = () => followHostNetwork(here, { onPlan, onGuard }, signal);
+      const follow = () => followHostNetwork({ ...here, clock }, { onPlan, onGuard: guarding.put }, signal);
       await tryAgainAndAgain(follow, { clock, emit, backend: rules.backend }, signal);
-      await guarding.put(GUARDED_UNTIL_START_SECONDS);
+      // The rules stay, the guard does not: what it alone holds back is to have its rule by then.
+      await capture(hostNetworkPlan(here)).catch(() => {});
+      await guarding.put();
     },
   };
 }
@@ -99,17 +103,17 @@ function createGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit
   const inTurn = createTurns();
   let isLetGo = false;
   return {
-    /** Whether it is in. */
-    async put(seconds: number): Promise<boolean> {
+    /** Gives what it knows; undefined where it is not in. */
+    async put(): Promise<CgroupGuardSet | undefined> {
       const here = await parts();
       return inTurn(async () => {
         try {
-          const isIn = here !== undefined && !isLetGo && (await guardCgroups(here, seconds));
+          const set = here === undefined || isLetGo ? undefined : await guardCgroups(here);
           failures.isOver();
-          return isIn;
+          return set;
         } catch (error) {
           failures.tell(error);
-          return false;
+          return undefined;
         }
       });
     },
@@ -120,23 +124,32 @@ function createGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit
   };
 }
 
-function once<T>(ask: () => Promise<T>): () => Promise<T> {
-  let answer: Promise<T> | undefined;
-  return () => {
-    answer ??= ask();
+/** Asks until the answer is whole, and gives that from then on. */
+function onceWhole<T>(ask: () => Promise<T>, isWhole: (answer: T) => boolean): () => Promise<T> {
+  let whole: { readonly answer: T } | undefined;
+  return async () => {
+    const answer = whole ? whole.answer : await ask();
+    if (isWhole(answer)) whole = { answer };
     return answer;
   };
 }
 
-const nothing = async () => {};
-const NONE: HostNetworkRules = {
-  note: () => {},
-  cgroupPath: () => undefined,
-  prepare: nothing,
-  putGuard: nothing,
-  run: nothing,
-  letGo: nothing,
-};
+/** Where no container is followed nothing is led here; and the guard of an earlier gateway would hold back this one and whatever else is new. */
+function withoutContainers(run: RunCommand): HostNetworkRules {
+  const nothing = async () => {};
+  return {
+    note: () => {},
+    cgroupPath: () => undefined,
+    prepare: nothing,
+    async putGuard() {
+      await cgroupGuard(run)
+        .remove()
+        .catch(() => {});
+    },
+    run: nothing,
+    letGo: nothing,
+  };
+}
 
 function placesOf(processTable: ProcessTable): Pick<HostNetworkParts, "own" | "parents" | "driver"> {
   const own = processTable.cgroup("self");

@@ -15,7 +15,7 @@ const OK: CommandResult = { exitCode: 0, stdout: "", stderr: "", isMissing: fals
 /** An nft that is played here: it lists the rules that it has loaded. `acts` is what it was told, in order. */
 function playNft() {
   const acts: string[] = [];
-  const kernel = { rules: "", isReleaseAsked: false, guardFails: false, beforeGuard: async () => {} };
+  const kernel = { rules: "", tables: [""], questions: 0, isReleaseAsked: false, guardFails: false, beforeGuard: async () => {} };
 
   async function loadGuard(seconds: string): Promise<CommandResult> {
     await kernel.beforeGuard();
@@ -31,6 +31,7 @@ function playNft() {
       acts.push("mark taken out");
       kernel.isReleaseAsked = false;
     }
+    if (first === "delete table inet imdsgate-cgroups") acts.push("guard taken out");
     if (first === "add table inet imdsgate") {
       acts.push(script.includes("redirect to") ? "all rules" : "closed rules");
       kernel.rules = script;
@@ -41,11 +42,21 @@ function playNft() {
   function list(line: string): string {
     const [, table] = /^-s list table (inet imdsgate(?:-closed)?)$/.exec(line) ?? [];
     if (table !== undefined) return new RegExp(`^table ${table} \\{\n[\\s\\S]*?^\\}`, "m").exec(kernel.rules)?.[0] ?? "";
-    return line === "list tables" && kernel.isReleaseAsked ? "table inet imdsgate-released\n" : "";
+    if (line !== "list tables") return "";
+    kernel.questions += kernel.isReleaseAsked ? 1 : 0;
+    return [...kernel.tables, ...(kernel.isReleaseAsked ? ["table inet imdsgate-released"] : [])].join("\n");
   }
 
   const runCommand: RunCommand = async (program, args, input = "") => {
     if (program === "ip") return { ...OK, stdout: "[]" };
+    if (program === "ls")
+      return {
+        ...OK,
+        stdout: args
+          .slice(2)
+          .map((path) => `1 ${path}`)
+          .join("\n"),
+      };
     if (program !== "nft") return { ...OK, exitCode: undefined, isMissing: true };
     return args[0] === "-f" ? load(input) : { ...OK, stdout: list(args.join(" ")) };
   };
@@ -53,7 +64,7 @@ function playNft() {
 }
 
 /** The rules of a host with Docker and cgroup v2. */
-async function startHostRules() {
+async function startHostRules(runtime = "docker") {
   const root = mkdtempSync(join(tmpdir(), "imdsgate-host-network-"));
   onTestFinished(() => rmSync(root, { recursive: true }));
   writeFileSync(join(root, "cgroup.controllers"), "");
@@ -61,7 +72,10 @@ async function startHostRules() {
   const events: ImdsgateEvent[] = [];
   let tellChange = (_: string) => {};
   const clock = handMovedClock();
-  const config = parseConfig({ flags: { rules: "nftables", "docker-socket": "/nowhere.sock" }, environment: {} });
+  const config = parseConfig({
+    flags: { rules: "nftables", runtime, ...(runtime === "docker" ? { "docker-socket": "/nowhere.sock" } : {}) },
+    environment: {},
+  });
   const world = {
     ...createWorld(config),
     clock,
@@ -152,6 +166,7 @@ test("who asks for the rules' release finds no guard put in after it was granted
   change(() => {
     kernel.isReleaseAsked = true;
   });
+  await vi.waitFor(() => expect(kernel.questions).toBeGreaterThan(0));
   await new Promise((resolve) => setTimeout(resolve, 50));
   expect(acts).toEqual([]);
   letPut();
@@ -164,5 +179,27 @@ test("a gateway that ends leaves it for as long as the next one may take", async
   const { running, end } = await keep();
   end();
   await running;
-  expect(acts.filter((act) => act.startsWith("guard "))).toEqual(["guard for 30 s"]);
+  expect(acts.filter((act) => act.startsWith("guard "))).toEqual(["guard for 60 s"]);
+});
+
+test("a container that the guard alone holds has its rule before the gateway ends: the guard holds for a minute, the rule stays", async () => {
+  const { keep, make, clock, kernel, guards } = await startHostRules();
+  const { running, end } = await keep();
+  const path = `system.slice/docker-${"c0ffee".padEnd(64, "0")}.scope`;
+  make(path);
+  await vi.waitFor(() => {
+    clock.advance(5);
+    expect(guards().length).toBeGreaterThan(0);
+  });
+  expect(kernel.rules).not.toContain(path);
+  end();
+  await running;
+  expect(kernel.rules).toContain(path);
+});
+
+test("a gateway that follows no container takes out the guard of the one before, which would hold back its own calls", async () => {
+  const { rules, kernel, acts } = await startHostRules("none");
+  kernel.tables = ["table inet imdsgate-cgroups"];
+  await rules.apply("closed", 18_169);
+  expect(acts).toEqual(["closed rules", "guard taken out"]);
 });

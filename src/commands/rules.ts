@@ -2,9 +2,10 @@ import type { Argv } from "yargs";
 import { type Clock, systemClock } from "../clock.ts";
 import { type Config, parseConfig } from "../config/config.ts";
 import { hasCode, ImdsgateError } from "../errors.ts";
-import { canGuardCgroups, cgroupGuard, GUARDED_UNTIL_START_SECONDS } from "../rules/cgroup-guard.ts";
+import { CGROUP_GUARD_CHAIN, canGuardCgroups, cgroupGuard, GUARDED_SECONDS } from "../rules/cgroup-guard.ts";
 import { type CgroupTree, cgroupTree } from "../rules/cgroup-tree.ts";
-import { guardCgroups, hostNetworkPlan } from "../rules/follow-host-network.ts";
+import { isContainerDir } from "../rules/host-network.ts";
+import { guardCgroups, hostNetworkPlan } from "../rules/host-network-look.ts";
 import { differenceLine, type RuleDifference } from "../rules/rule-differences.ts";
 import type { HostNetworkCapture } from "../rules/rule-set.ts";
 import { chainInWords } from "../rules/rule-words.ts";
@@ -152,7 +153,7 @@ async function leastDifferences(
   gatewayPort: number,
   tree: CgroupTree,
 ): Promise<readonly RuleDifference[]> {
-  await rules.capture(hostNetworkIn(tree));
+  await rules.capture(await hostNetworkStanding(rules, tree));
   const withHostNetwork = await rules.differences(parts, gatewayPort);
   await rules.capture(undefined);
   const without = await rules.differences(parts, gatewayPort);
@@ -164,6 +165,20 @@ const CATCHES_HOST_NETWORK = / (?:output|output-closed|IMDSGATE-OUT|IMDSGATE-POS
 
 function hostNetworkIn(tree: CgroupTree): HostNetworkCapture | undefined {
   return hostNetworkPlan({ ...NOBODY, tree, guard: undefined }).capture;
+}
+
+/**
+ * What a gateway may have caught here: all places, and of the containers those that have a rule. Under its guard only those have one that are known to
+ * have the host's network, and which these are it alone can say.
+ */
+async function hostNetworkStanding(rules: Rules, tree: CgroupTree): Promise<HostNetworkCapture | undefined> {
+  const capture = hostNetworkIn(tree);
+  const standing = await rules.standing();
+  const isGuarded = standing.some(({ chains }) => chains.some(({ name }) => name === CGROUP_GUARD_CHAIN));
+  if (capture === undefined || !isGuarded) return capture;
+  const text = standing.map((one) => one.text).join("\n");
+  const isAsWanted = (path: string) => text.includes(path) || !isContainerDir(path.slice(path.lastIndexOf("/") + 1));
+  return { ...capture, caught: capture.caught.filter(isAsWanted) };
 }
 
 /** What is known of containers without a runtime. */
@@ -218,11 +233,8 @@ function willBeFollowed(args: RulesArguments, { environment }: CommandIo): boole
 async function putGuard({ run, tree }: RulesRooms, io: CommandIo): Promise<void> {
   if (!(await canGuardCgroups(run, tree))) return;
   try {
-    const isIn = await guardCgroups({ ...NOBODY, tree, guard: cgroupGuard(run) }, GUARDED_UNTIL_START_SECONDS);
-    if (isIn)
-      io.err(
-        `What starts on this host from now on waits for its metadata until imdsgate runs, ${GUARDED_UNTIL_START_SECONDS} s at most.\n`,
-      );
+    const isIn = await guardCgroups({ ...NOBODY, tree, guard: cgroupGuard(run) });
+    if (isIn) io.err(`What starts on this host from now on waits for its metadata until imdsgate runs, ${GUARDED_SECONDS} s at most.\n`);
   } catch (error) {
     io.err(`There is no cgroup guard until imdsgate runs: ${error instanceof Error ? error.message : String(error)}\n`);
   }

@@ -24,10 +24,10 @@ export interface CgroupGuardSet {
  */
 export interface CgroupGuard {
   /**
-   * Puts `set` in, in place of what stands, for so many seconds: where nobody does so again, it lets everybody through. Were it for ever, a host
-   * whose gateway is gone would lose IMDS for each service that is started anew. Throws the RULES_* codes.
+   * Puts `set` in, in place of what stands, for 60 s: where nobody does so again, it lets everybody through. Were it for ever, a host whose
+   * gateway is gone would lose IMDS for each service that is started anew. Throws the RULES_* codes.
    */
-  put(set: CgroupGuardSet, seconds: number): Promise<void>;
+  put(set: CgroupGuardSet): Promise<void>;
   /** Whether it stands and holds. It never rejects. */
   isHolding(): Promise<boolean>;
   /** Takes it out, and tells whether it was there. Throws like `put`. */
@@ -37,16 +37,15 @@ export interface CgroupGuard {
 }
 
 const TABLE = "inet imdsgate-cgroups";
-/** How long it holds for a gateway that runs, and how often that one puts it in again. */
+export const CGROUP_GUARD_CHAIN = `${TABLE} output-guard`;
+/** How long it holds: from boot, or the end of a gateway, until one runs; and how often that one puts it in again. */
 export const GUARDED_SECONDS = 60;
 export const GUARD_RENEWAL_MS = 20_000;
-/** How long it holds for one that is to start: at boot, and from one gateway to the next. */
-export const GUARDED_UNTIL_START_SECONDS = 30;
 
 const FAMILIES = [`ip daddr ${IMDS_IPV4}`, `ip6 daddr ${IMDS_IPV6}`] as const;
 
 /** One `nft -f -` script that replaces the guard as a single transaction, whether it is there or not. */
-export function cgroupGuardScript({ prefix, shared, known, ownContainer }: CgroupGuardSet, seconds: number): string {
+export function cgroupGuardScript({ prefix, shared, known, ownContainer }: CgroupGuardSet): string {
   const set = (name: string, paths: readonly string[]) => [
     `  set ${name} {`,
     "    type cgroupsv2",
@@ -63,17 +62,17 @@ export function cgroupGuardScript({ prefix, shared, known, ownContainer }: Cgrou
     "  set alive {",
     "    type nf_proto",
     "    flags timeout",
-    `    elements = { ipv4 timeout ${seconds}s, ipv6 timeout ${seconds}s }`,
+    `    elements = { ipv4 timeout ${GUARDED_SECONDS}s, ipv6 timeout ${GUARDED_SECONDS}s }`,
     "  }",
     // nft looks up one after the other. A directory that is made anew meanwhile is then a shared one that is not known, never one known alone.
-    ...set("known", known.filter(isNamable)),
-    ...set("shared", shared.filter(isNamable)),
+    ...set("known", known.filter(canName)),
+    ...set("shared", shared.filter(canName)),
     "  chain output-guard {",
     // After every redirect (-110): what was led to the gateway is no longer on its way to IMDS.
     "    type filter hook output priority filter - 10; policy accept;",
     "    meta nfproto != @alive accept",
-    // Whoever made a connection was known then. His cgroup may be gone by now.
-    "    ct state established accept",
+    // Whoever made a connection was known then, and his cgroup may be gone by now. What begins one may have the port of one that ended unseen.
+    "    tcp flags & (fin | syn | rst | ack) != syn ct state established accept",
     ...(ownContainer === undefined ? [] : rules(`socket cgroupv2 level ${levelOf(ownContainer)} "${prefix}${ownContainer}" accept`)),
     // A socket that is not so deep in the tree matches none of these.
     ...rules("socket cgroupv2 level 1 != @known counter drop"),
@@ -88,8 +87,8 @@ function levelOf(path: string): number {
   return path.split("/").length;
 }
 
-/** Whether it can stand between quotation marks, where nft takes all else as it stands. */
-function isNamable(path: string): boolean {
+/** Whether a path can stand between quotation marks, where nft takes all else as it stands. */
+export function canName(path: string): boolean {
   return /^[^"\p{Cc}]+$/u.test(path);
 }
 
@@ -101,11 +100,11 @@ export function cgroupGuard(run: RunCommand): CgroupGuard {
     if (listed.stderr.includes("No such file or directory")) return { text: "", chains: [] };
     const text = await runTool(async () => listed, { program: "nft", args: [] });
     // What stands outside of the chain is the sets.
-    return { text, chains: parseNftChains(text).filter(({ name }) => name.endsWith(" output-guard")) };
+    return { text, chains: parseNftChains(text).filter(({ name }) => name === CGROUP_GUARD_CHAIN) };
   }
   return {
-    async put(set, seconds) {
-      await load(cgroupGuardScript(set, seconds));
+    async put(set) {
+      await load(cgroupGuardScript(set));
     },
     async isHolding() {
       const { stdout } = await run("nft", ["list", "set", ...TABLE.split(" "), "alive"]);
@@ -130,6 +129,6 @@ export async function canGuardCgroups(run: RunCommand, { isNested }: { readonly 
   const [major = 0, minor = 0] = kernel.split(".").map(Number);
   if (isNested && (major < 6 || (major === 6 && minor < 11))) return false;
   const nothing = { prefix: "", shared: [], known: [], ownContainer: undefined };
-  const tried = await run("nft", ["--check", "-f", "-"], cgroupGuardScript(nothing, GUARDED_SECONDS));
+  const tried = await run("nft", ["--check", "-f", "-"], cgroupGuardScript(nothing));
   return tried.exitCode === 0 || isDenied(tried);
 }

@@ -51,9 +51,11 @@ const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$
 
 /**
  * A container's own directory: its id (cgroupfs driver), `docker-ID.scope` (systemd driver), `libpod-ID` (Podman with cgroupfs), or `system.slice:docker:ID`, where a step of a build
- * runs with the systemd driver: runc takes what Docker means for systemd for a name (`newCgroupParent` in moby's cmd/dockerd).
+ * runs with the systemd driver: runc takes what Docker means for systemd for a name (`newCgroupParent` in moby's cmd/dockerd); and a step of a build by
+ * Podman, which has no cgroup that buildah names.
  */
-const CONTAINER_NAME = /^(?:(?:[a-z][a-z-]{0,30}-)?[0-9a-f]{64}(?:\.scope)?|[\w.-]+:docker:[0-9a-z]{8,64})$/;
+const CONTAINER_NAME =
+  /^(?:(?:[a-z][a-z-]{0,30}-)?[0-9a-f]{64}(?:\.scope)?|[\w.-]+:docker:[0-9a-z]{8,64}|(?:crun|runc)-buildah-[\w.-]{1,64}\.scope)$/;
 /** Podman's monitor is no container. */
 const NO_CONTAINER = /^libpod-conmon-/;
 
@@ -98,7 +100,7 @@ export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
     capture: { caught, exempt },
     parents,
     shared,
-    ownContainer: scopeOf(own) !== undefined || (isCgroupPath(own) && parents.some((parent) => isWithin(own, parent))) ? own : undefined,
+    ownContainer: own.split("/").some(isContainerDir) || parents.some((parent) => isWithin(own, parent)) ? own : undefined,
     watch: [...new Set([...parents.map(directoryOf), ...shared])],
     ...windowOf({ ...facts, caughtParents, scopes, uncovered }),
   };

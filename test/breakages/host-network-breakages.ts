@@ -7,7 +7,12 @@ const IPTABLES = { ...PACKETS, file: "src/rules/iptables.ts", titled: "under ipt
 const STANDING = { rule: CLOSED, file: "src/rules/standing-capture.ts", tests: ["test/rules/host-network-scripts.test.ts"] };
 const PLAN = { rule: CLOSED, file: "src/rules/host-network.ts", tests: ["test/rules/host-network.test.ts"] };
 const GUARD = { rule: CLOSED, file: "src/rules/cgroup-guard.ts", tests: ["test/kernel/cgroup-guard.test.ts"] };
-const FOLLOWED = { rule: CLOSED, file: "src/rules/follow-host-network.ts", tests: ["test/rules/follow-host-network.test.ts"] };
+const LOOK = { rule: CLOSED, file: "src/rules/host-network-look.ts", tests: ["test/rules/follow-cgroup-guard.test.ts"] };
+const FOLLOWED = {
+  rule: CLOSED,
+  file: "src/rules/follow-host-network.ts",
+  tests: ["test/rules/follow-host-network.test.ts", "test/rules/follow-cgroup-guard.test.ts"],
+};
 const LIVED = { rule: CLOSED, tests: ["test/host-network-rules.test.ts"] };
 const SOCKET = { rule: "README, security model 1", file: "src/identity/socket-cgroup.ts", tests: ["test/identity/socket-cgroup.test.ts"] };
 
@@ -116,28 +121,28 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     replace: "",
   },
   {
-    ...FOLLOWED,
+    ...LOOK,
     name: "cgroup guard: a container's cgroup becomes known",
     search: "below(tree, dir, (name) => !isContainerDir(name))",
     replace: "below(tree, dir, () => true)",
   },
   {
-    ...FOLLOWED,
+    ...LOOK,
     name: "cgroup guard: a place for containers becomes known before its rule is in",
     search: "others.filter((path) => !parents.includes(path))",
     replace: "others",
   },
   {
-    ...FOLLOWED,
+    ...LOOK,
     name: "cgroup guard: a part of the tree is taken for the whole",
-    search: "guard === undefined || plan.capture === undefined",
-    replace: "guard === undefined",
+    search: "guard === undefined || plan.capture === undefined ||",
+    replace: "guard === undefined ||",
   },
   {
-    ...FOLLOWED,
+    ...LOOK,
     name: "cgroup guard: a place that comes between two looks is known and not shared",
-    search: "const tree = snapshotOf(parts.tree);\n    const plan",
-    replace: "const { tree } = parts;\n    const plan",
+    search: "const tree = snapshotOf(parts.tree);",
+    replace: "const { tree } = parts;",
   },
   {
     ...FOLLOWED,
@@ -148,14 +153,70 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
   {
     ...FOLLOWED,
     name: "host-network: a container that the runtime never names has no rule",
-    search: "isGuarded && !hasPassed(at, NAMED_WITHIN_MS, now)",
-    replace: "isGuarded",
+    search: "const isNew = !hasPassed(at, NAMED_WITHIN_MS, now);",
+    replace: "const isNew = last !== undefined;",
+  },
+  {
+    ...LOOK,
+    name: "host-network: a container is taken for one with a network of its own where no guard holds it",
+    search: "return !isGuarded(dir) || !(isNew || parts.isElsewhere(name));",
+    replace: "return !(isNew || parts.isElsewhere(name));",
   },
   {
     ...FOLLOWED,
-    name: "host-network: a container is taken for one with a network of its own where no guard holds it",
-    search: "guard !== undefined && parts.isElsewhere(name)",
-    replace: "parts.isElsewhere(name)",
+    name: "cgroup guard: one that could not be put in counts as holding",
+    search: "standing = await onGuard();",
+    replace: 'standing = (await onGuard()) ?? { prefix: "", shared: [], known: [], ownContainer: undefined };',
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: one that somebody took out counts as holding",
+    search: "(due.isDue(guarded(seen)) || !isHolding)",
+    replace: "due.isDue(guarded(seen))",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: what is there at the beginning counts as new",
+    search: "last === undefined ? Number.NEGATIVE_INFINITY : ",
+    replace: "last === undefined ? now : ",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a place that only the runtime has shown is guarded late",
+    search: "[...set.shared, ...set.known]",
+    replace: "set.known",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: the runtime's word is not heard",
+    search: "containers().join() === known &&",
+    replace: "",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: a directory that cannot be watched is not looked at",
+    search: "const isSettled = watchers.areWhole() &&",
+    replace: "const isSettled =",
+  },
+  {
+    ...FOLLOWED,
+    name: "host-network: what went is never let go",
+    search: "plans.isTold(planned(seen)) && guarding.isTold(seen)",
+    replace: "guarding.isTold(seen)",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: what it alone holds has no rule when the gateway ends",
+    file: "src/host-network-rules.ts",
+    search: "await capture(hostNetworkPlan(here)).catch(() => {});",
+    replace: "",
+  },
+  {
+    ...LIVED,
+    name: "cgroup guard: a gateway that follows nobody is cut off by the one before",
+    file: "src/host-network-rules.ts",
+    search: ".remove()",
+    replace: ".standing()",
   },
   {
     ...LIVED,

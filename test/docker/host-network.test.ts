@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import type { Backend } from "../../src/rules/backend.ts";
-import { type CgroupGuard, cgroupGuard, GUARDED_SECONDS } from "../../src/rules/cgroup-guard.ts";
+import { type CgroupGuard, cgroupGuard } from "../../src/rules/cgroup-guard.ts";
 import { type CgroupTree, cgroupTree } from "../../src/rules/cgroup-tree.ts";
 import { endOldFlows } from "../../src/rules/conntrack.ts";
-import { followHostNetwork, guardCgroups, hostNetworkPlan } from "../../src/rules/follow-host-network.ts";
+import { followHostNetwork } from "../../src/rules/follow-host-network.ts";
 import type { HostNetworkPlan } from "../../src/rules/host-network.ts";
+import { guardCgroups, hostNetworkPlan } from "../../src/rules/host-network-look.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import type { HostNetworkCapture, RuleSet } from "../../src/rules/rule-set.ts";
 import type { RunCommand } from "../../src/run-command.ts";
@@ -110,7 +111,7 @@ test("with a rule for the place where all containers live none ever does", { tim
 function follow(guard: CgroupGuard | undefined): void {
   const ending = new AbortController();
   const guarded = { ...parts, guard, tree };
-  const acts = { onPlan: ({ capture }: HostNetworkPlan) => apply(capture), onGuard: () => guardCgroups(guarded, GUARDED_SECONDS) };
+  const acts = { onPlan: ({ capture }: HostNetworkPlan) => apply(capture), onGuard: () => guardCgroups(guarded) };
   const following = followHostNetwork({ ...guarded, clock: systemClock }, acts, ending.signal);
   onTestFinished(async () => {
     ending.abort();

@@ -1,12 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../src/clock.ts";
 import { runRules } from "../../src/commands/rules.ts";
+import { cgroupGuard } from "../../src/rules/cgroup-guard.ts";
+import { cgroupTree } from "../../src/rules/cgroup-tree.ts";
+import { nftablesBackend } from "../../src/rules/nftables.ts";
 import type { RunCommand } from "../../src/run-command.ts";
+import { makeCgroup, removeCgroup } from "../support/docker-host/cgroup.ts";
 import { EMPTY, startCommandedHost } from "./commanded-host.ts";
 import { dumpRules } from "./dump.ts";
+import { GATEWAY_PORT } from "./network.ts";
 
 const OWN_TABLE = "nftables: nft is installed, and a table of our own outlives what others do to iptables.\n";
 const GONE = "containers reach the real metadata service, and with it the role of this host.\n";
@@ -18,7 +23,7 @@ function fileWith(text: string): string {
 }
 
 const GUARD_TABLE = "table inet imdsgate-cgroups";
-const WAITING = "What starts on this host from now on waits for its metadata until imdsgate runs, 30 s at most.\n";
+const WAITING = "What starts on this host from now on waits for its metadata until imdsgate runs, 60 s at most.\n";
 
 test("apply holds back what starts before imdsgate, again each time, and remove takes that out too", async () => {
   const { host, rules } = await startCommandedHost(EMPTY);
@@ -56,3 +61,28 @@ test("a guard that fails keeps no rules out, and is told", async () => {
   expect(said).toContain('There is no cgroup guard until imdsgate runs: "nft -f -" ended with 1: "Error: it does not like that"');
   expect(await host.sh("nft", ["list", "tables"])).toContain("table inet imdsgate-closed");
 });
+
+test.skipIf(process.getuid?.() !== 0)(
+  "check asks for no rule of a container that the guard holds back, and for each of one that has some (needs root, to make cgroups)",
+  async () => {
+    const folder = await makeCgroup("check");
+    onTestFinished(() => removeCgroup(folder));
+    const top = basename(folder);
+    const [caught, elsewhere] = ["a", "b"].map((letter) => `docker-${letter.repeat(64)}.scope`);
+    for (const name of [caught, elsewhere]) mkdirSync(join(folder, name ?? ""));
+    const children = (path: string) => (path === "" ? [top] : path === top ? [caught ?? "", elsewhere ?? ""] : []);
+    const tree = { ...cgroupTree(), isPart: false, children };
+    const { host, rules } = await startCommandedHost(tree);
+    const backend = nftablesBackend(host.run);
+    const hostNetwork = { caught: [`${top}/${caught}`], exempt: [] };
+    const check = async () => (await rules("check", { all: true })).exitCode;
+
+    await backend.apply({ parts: "all", gatewayPort: GATEWAY_PORT, uplinkInterfaces: ["ens5"], workloadInterfaces: [], hostNetwork });
+    expect(await check()).toBe(1);
+    const prefix = tree.version === "hybrid" ? "unified/" : "";
+    await cgroupGuard(host.run).put({ prefix, shared: [top], known: [top], ownContainer: undefined });
+    expect(await check()).toBe(0);
+    await host.sh("nft", ["flush", "chain", "inet", "imdsgate", "output"]);
+    expect(await check()).toBe(1);
+  },
+);

@@ -11,7 +11,7 @@ const SET: CgroupGuardSet = {
 
 describe("the cgroup guard's text for nft", () => {
   test("replaces the table; what is known passes and the rest of each directory does not, while somebody keeps it alive", () => {
-    expect(cgroupGuardScript(SET, 60)).toBe(`add table inet imdsgate-cgroups
+    expect(cgroupGuardScript(SET)).toBe(`add table inet imdsgate-cgroups
 delete table inet imdsgate-cgroups
 table inet imdsgate-cgroups {
   set alive {
@@ -37,7 +37,7 @@ table inet imdsgate-cgroups {
   chain output-guard {
     type filter hook output priority filter - 10; policy accept;
     meta nfproto != @alive accept
-    ct state established accept
+    tcp flags & (fin | syn | rst | ack) != syn ct state established accept
     ip daddr 169.254.169.254 socket cgroupv2 level 2 "unified/docker/gateway" accept
     ip6 daddr fd00:ec2::254 socket cgroupv2 level 2 "unified/docker/gateway" accept
     ip daddr 169.254.169.254 socket cgroupv2 level 1 != @known counter drop
@@ -52,15 +52,12 @@ table inet imdsgate-cgroups {
   });
 
   test("leaves out what it cannot name, which is held back with all that is unknown, and the line of a gateway in no container", () => {
-    const text = cgroupGuardScript(
-      {
-        ...SET,
-        shared: [],
-        known: ['a"b', "a b", "a*", "a\nb", "é", ""],
-        ownContainer: undefined,
-      },
-      60,
-    );
+    const text = cgroupGuardScript({
+      ...SET,
+      shared: [],
+      known: ['a"b', "a b", "a*", "a\nb", "é", ""],
+      ownContainer: undefined,
+    });
     expect(text).toContain('elements = {\n      "unified/a b",\n      "unified/a*",\n      "unified/é"\n    }');
     expect(text).toContain("set shared {\n    type cgroupsv2\n  }");
     expect(text).not.toContain('" accept');
@@ -96,7 +93,7 @@ describe("the cgroup guard", () => {
   });
 
   test("is listed as its chain", async () => {
-    const text = cgroupGuardScript(SET, 60).replace(/^(add|delete) .*\n/gm, "");
+    const text = cgroupGuardScript(SET).replace(/^(add|delete) .*\n/gm, "");
     const { chains } = await cgroupGuard(scriptedRun({ [LIST_TABLE]: { stdout: text } }).run).standing();
     expect(chains.map(({ name, part }) => ({ name, part }))).toEqual([{ name: "inet imdsgate-cgroups output-guard", part: "closed" }]);
     expect(await cgroupGuard(scriptedRun({ [LIST_TABLE]: NO_SUCH }).run).standing()).toEqual({ text: "", chains: [] });
@@ -105,7 +102,7 @@ describe("the cgroup guard", () => {
 
   test("tells what fails, when it is put in", async () => {
     const failing = scriptedRun({ "nft -f -": { exitCode: 1, stderr: "Error: cgroupv2 path fails: No such file or directory" } });
-    await expect(cgroupGuard(failing.run).put(SET, 60)).rejects.toMatchObject({ code: "RULES_FAILED" });
+    await expect(cgroupGuard(failing.run).put(SET)).rejects.toMatchObject({ code: "RULES_FAILED" });
   });
 
   test.for([

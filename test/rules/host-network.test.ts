@@ -72,7 +72,7 @@ describe("a capture", () => {
     { own: "docker", ownContainer: undefined },
     { own: "", ownContainer: undefined },
     { own: undefined, ownContainer: undefined },
-    { own: `a"b/${ID}`, ownContainer: undefined },
+    { own: `my\\x2dapps.slice/docker-${ID}.scope`, ownContainer: `my\\x2dapps.slice/docker-${ID}.scope` },
   ])("knows whether the gateway itself is in a container: $own", ({ own, ownContainer }) => {
     expect(hostNetworkCapture({ ...NOTHING, own }).ownContainer).toBe(ownContainer);
   });
@@ -176,6 +176,9 @@ test.for([
   ["system.slice:docker:jvifp9a6b1lxa1kuw8bwfcovf", true],
   ["builds-own.slice:docker:jvifp9a6b1lxa1kuw8bwfcovf", true],
   ["system.slice:docker:", false],
+  ["crun-buildah-buildah1234567.scope", true],
+  ["runc-buildah-buildah1234567.scope", true],
+  [`libpod-${ID}`, true],
   [`libpod-conmon-${ID}.scope`, false],
   [ID.slice(1), false],
   [`${ID}0`, false],
