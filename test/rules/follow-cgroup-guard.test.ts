@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ImdsgateError } from "../../src/errors.ts";
 import { guardCgroups, hostNetworkPlan } from "../../src/rules/host-network-look.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { CREEPING_MS, ELSEWHERE, follow, guardWith, ID, passing } from "./followed-tree.ts";
+import { CREEPING_MS, ELSEWHERE, follow, guardWith, ID, passing, resting } from "./followed-tree.ts";
 
 test("the guard knows the host's own cgroups, and no container's and no place for containers, from their first moment on", async () => {
   const { guard, held } = guardWith();
@@ -157,14 +157,18 @@ test("a place that only the runtime's word has shown is guarded at once, and wha
   const { guard, held } = guardWith();
   const { caught, make } = follow(() => known, guard, { clock, before: [`${deep}/docker-${ID}.scope`] });
   expect(await passing(clock, CREEPING_MS, caught())).toEqual([]);
+  await resting(clock);
   known.push(`${deep}/docker-${ID}.scope`);
-  make("wake.slice");
+  // what is no news for the guard
+  make("docker");
+  const since = clock.now();
   await passing(
     clock,
-    CREEPING_MS,
+    1,
     held(({ shared }) => shared.includes(deep)),
   );
-  expect(await passing(clock, CREEPING_MS, caught())).toEqual(known);
+  expect(clock.now() - since).toBeLessThan(1_500);
+  expect(await passing(clock, 1, caught())).toEqual(["docker", ...known]);
 });
 
 test("of very many places the well-known ones are guarded, and it is said that the others are not", () => {

@@ -4,7 +4,7 @@ import { followHostNetwork } from "../../src/rules/follow-host-network.ts";
 import type { HostNetworkPlan } from "../../src/rules/host-network.ts";
 import { hostNetworkPlan } from "../../src/rules/host-network-look.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { follow, ID, OTHER, passing } from "./followed-tree.ts";
+import { follow, ID, OTHER, passing, resting } from "./followed-tree.ts";
 
 test("a place for containers is caught when it appears, at any depth, and let go when it goes", async () => {
   const { make, remove, caught } = follow();
@@ -83,6 +83,7 @@ test.for([
   const path = isDeaf ? `system.slice/docker-${ID}.scope` : `user.slice/docker-${ID}.scope`;
   const { caught, make } = follow(() => known, undefined, { clock, isDeaf, before: ["system.slice", "user.slice"] });
   expect(await passing(clock, 20, caught())).toEqual([]);
+  await resting(clock);
   make(path);
   if (!isDeaf) known.push(path);
   const since = clock.now();
@@ -94,6 +95,7 @@ test("what went is let go within seconds", async () => {
   const clock = handMovedClock();
   const { caught, remove } = follow(undefined, undefined, { clock, before: ["docker"] });
   expect(await passing(clock, 20, caught())).toEqual(["docker"]);
+  await resting(clock);
   remove("docker");
   const since = clock.now();
   expect(await passing(clock, 20, caught())).toEqual([]);

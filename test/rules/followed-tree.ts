@@ -108,3 +108,11 @@ export async function passing<T>(clock: HandMovedClock, stepMs: number, promise:
 
 /** Slow enough that what waits for half a second is not mistaken for what comes at once. */
 export const CREEPING_MS = 0.1;
+
+/** Until what follows has looked once more, and rests. */
+export async function resting(clock: HandMovedClock): Promise<void> {
+  for (let times = 0; times < 20; times += 1) {
+    clock.advance(10);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
