@@ -96,19 +96,23 @@ async function rest(
   );
 }
 
-/** Something that is told, and the kernel's number of each cgroup in it that must not be told late. */
+/** Something that is told, and what of it must not be told late: cgroups, by the kernel's numbers. */
 interface Told {
   readonly text: string;
-  readonly ids: ReadonlySet<string | undefined>;
+  readonly urgent: ReadonlySet<string>;
 }
 
 function planned({ plan: { capture, window, reason }, idOf }: HostNetworkLook): Told {
-  return toldOf({ capture, window, reason }, capture?.caught ?? [], idOf);
+  return toldOf({ capture, window, reason }, { caught: capture?.caught ?? [] }, idOf);
 }
 
-function toldOf(what: unknown, urgent: readonly string[], idOf: HostNetworkLook["idOf"]): Told {
-  const ids = new Set(urgent.map(idOf));
-  return { text: JSON.stringify([what, [...ids]]), ids };
+function guarded({ set, idOf }: HostNetworkLook): Told {
+  return toldOf(set, { shared: set.shared, known: set.known }, idOf);
+}
+
+function toldOf(what: unknown, urgentAs: Readonly<Record<string, readonly string[]>>, idOf: HostNetworkLook["idOf"]): Told {
+  const urgent = Object.entries(urgentAs).flatMap(([as, paths]) => paths.map((path) => `${as} ${idOf(path)}`));
+  return { text: JSON.stringify([what, urgent]), urgent: new Set(urgent) };
 }
 
 /** Remembers what was told, and when. */
@@ -120,7 +124,7 @@ function createDue(clock: Clock, againMs: number) {
     /** Whether what is seen is to be told now, also where it was told `againMs` ago; if so it counts as told. */
     isDue(seen: Told): boolean {
       const now = clock.now();
-      const hasMore = told === undefined || [...seen.ids].some((id) => !told?.ids.has(id)) || hasPassed(told.at, againMs, now);
+      const hasMore = told === undefined || [...seen.urgent].some((one) => !told?.urgent.has(one)) || hasPassed(told.at, againMs, now);
       if (seen.text === told?.text) differsSince = undefined;
       else differsSince ??= now;
       if (!hasMore && (differsSince === undefined || !hasPassed(differsSince, LOOK_AGAIN_MS, now))) return false;
@@ -137,7 +141,6 @@ function createDue(clock: Clock, againMs: number) {
 /** The guard: when it is due, and what it knows. Where there can be none it is never due. */
 function createGuarding({ guard, clock }: FollowedParts, onGuard: HostNetworkActs["onGuard"]) {
   const due = createDue(clock, GUARD_RENEWAL_MS);
-  const guarded = ({ set, idOf }: HostNetworkLook) => toldOf(set, [...set.shared, ...set.known], idOf);
   let standing: CgroupGuardSet | undefined;
   let failedAt: number | undefined;
   const mayTry = () => guard !== undefined && (failedAt === undefined || hasPassed(failedAt, TRY_AGAIN_MS, clock.now()));

@@ -183,8 +183,8 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
   {
     ...FOLLOWED,
     name: "cgroup guard: a place that only the runtime has shown is guarded late",
-    search: "[...set.shared, ...set.known]",
-    replace: "set.known",
+    search: "{ shared: set.shared, known: set.known }",
+    replace: "{ known: [...set.shared, ...set.known] }",
   },
   {
     ...FOLLOWED,
