@@ -88,6 +88,31 @@ test("when all is started together, as at boot, the rules stand before Docker st
   expect(await host.sh("journalctl -o cat | grep -ci 'ordering cycle' || true")).toBe("0\n");
 });
 
+test("rules whose process is ended by chance at boot are in all the same before Docker starts", async () => {
+  const host = await debianWithPackage();
+  await host.sh(`cat >/etc/systemd/system/docker.service <<'END'\n${DOCKER}END`);
+  // the first of the unit's two tries ends as a program of V8's does that has found itself broken
+  await host.sh(
+    `mv /usr/bin/imdsgate /usr/bin/imdsgate-itself && cat >/usr/bin/imdsgate <<'END'\n#!/bin/sh\n! mkdir /tmp/tried 2>/dev/null || kill -TRAP $$\nexec /usr/bin/imdsgate-itself "$@"\nEND`,
+  );
+  await host.sh("chmod 755 /usr/bin/imdsgate && systemctl daemon-reload && systemctl enable nftables docker imdsgate-rules imdsgate");
+  await host.sh("systemctl start sysinit.target multi-user.target");
+  expect(await host.sh("systemctl is-active docker imdsgate-rules imdsgate | xargs")).toBe("active active active\n");
+  expect(await host.sh("journalctl -o cat -u imdsgate-rules | grep -c -i trap || true")).not.toBe("0\n");
+});
+
+test("rules that cannot be put in at boot keep no gateway from starting, which puts them in itself", async () => {
+  const host = await debianWithPackage();
+  await host.sh(
+    "mkdir -p /etc/systemd/system/imdsgate-rules.service.d && printf '[Service]\\nExecStart=\\nExecStart=/bin/false\\n' >/etc/systemd/system/imdsgate-rules.service.d/broken.conf",
+  );
+  await host.sh("systemctl daemon-reload && systemctl enable imdsgate-rules imdsgate && systemctl start multi-user.target");
+  expect(await host.sh("systemctl is-active imdsgate-rules imdsgate.socket imdsgate || true")).toMatch(/\ninactive\nactive\n$/);
+  expect(await askFrom(host, "web", ROLES)).toBe("200 web-role");
+  await host.sh("systemctl stop imdsgate");
+  expect(await askFrom(host, "web", ROLES)).toBe("no connection");
+});
+
 describe("the unit", () => {
   test("is what systemd understands, without a word, and exposed by 2.1 at most", async () => {
     const host = await debianWithPackage();
