@@ -174,15 +174,13 @@ async function tryAgainAndAgain(
   { clock, emit, backend }: { readonly clock: Clock; readonly emit: Emit; readonly backend: string },
   signal: AbortSignal,
 ): Promise<void> {
-  let last: string | undefined;
+  const failures = createFailureTeller(backend, emit);
   for (let isDone = false; !isDone && !signal.aborted; ) {
     try {
       await act();
       isDone = true;
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      if (message !== last) emit({ kind: "rules-unkept", backend, message });
-      last = message;
+      failures.tell(error);
       await sleep(clock, TRY_AGAIN_MS, signal);
     }
   }

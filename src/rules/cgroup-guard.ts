@@ -2,6 +2,7 @@ import { release } from "node:os";
 import type { RunCommand } from "../run-command.ts";
 import type { StandingRules } from "./backend.ts";
 import { parseNftChains } from "./nft-chains.ts";
+import { listIfThere } from "./nft-listing.ts";
 import { IMDS_IPV4, IMDS_IPV6 } from "./rule-set.ts";
 import { isDenied, runTool } from "./tool.ts";
 
@@ -95,13 +96,6 @@ export function canName(path: string): boolean {
 /** The guard by nftables: its table stands beside the rules of any backend. */
 export function cgroupGuard(run: RunCommand): CgroupGuard {
   const load = (input: string) => runTool(run, { program: "nft", args: ["-f", "-"], input });
-  async function standing(): Promise<StandingRules> {
-    const listed = await run("nft", ["-s", "list", "table", ...TABLE.split(" ")]);
-    if (listed.stderr.includes("No such file or directory")) return { text: "", chains: [] };
-    const text = await runTool(async () => listed, { program: "nft", args: [] });
-    // What stands outside of the chain is the sets.
-    return { text, chains: parseNftChains(text).filter(({ name }) => name === CGROUP_GUARD_CHAIN) };
-  }
   return {
     async put(set) {
       await load(cgroupGuardScript(set));
@@ -116,7 +110,11 @@ export function cgroupGuard(run: RunCommand): CgroupGuard {
       await load(`delete table ${TABLE}\n`);
       return true;
     },
-    standing,
+    async standing() {
+      const text = await listIfThere(run, ["table", ...TABLE.split(" ")]);
+      // What stands outside of the chain is the sets.
+      return { text, chains: parseNftChains(text).filter(({ name }) => name === CGROUP_GUARD_CHAIN) };
+    },
   };
 }
 

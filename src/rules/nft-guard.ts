@@ -2,6 +2,7 @@ import { ipv6Bytes } from "../address.ts";
 import type { RunCommand } from "../run-command.ts";
 import { claimedAddressesOf, endpointsOf, type GuardState, isIpv6 } from "./guard-set.ts";
 import type { GuardTool } from "./guard-tool.ts";
+import { listIfThere } from "./nft-listing.ts";
 import type { ListedChain } from "./rule-differences.ts";
 import { IMDS_IPV4, IMDS_IPV6 } from "./rule-set.ts";
 import { runTool } from "./tool.ts";
@@ -178,17 +179,6 @@ export function nftGuardTool(run: RunCommand): GuardTool {
     },
     wanted: (state) => chainsIn(nftGuardScript(state)),
   };
-}
-
-/** What nft lists without counters; empty where there is no such thing. */
-function listIfThere(run: RunCommand, what: readonly string[]): Promise<string> {
-  return runTool(
-    async (program, args) => {
-      const result = await run(program, args);
-      return result.stderr.includes("No such file or directory") ? { ...result, exitCode: 0, stdout: "" } : result;
-    },
-    { program: "nft", args: ["-s", "list", ...what] },
-  );
 }
 
 /** The chains in a text of nft, ours to load or listed, and each set as one more, its elements in alphabetical order. */

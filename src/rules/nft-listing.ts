@@ -1,4 +1,6 @@
 import { type Fields, isFields } from "../fields.ts";
+import type { RunCommand } from "../run-command.ts";
+import { runTool } from "./tool.ts";
 
 /** What `nft -j list …` printed, reduced to what stands where. */
 export interface NftListing {
@@ -42,4 +44,15 @@ export function nftItems(text: string): readonly Fields[] {
 function textOf(fields: Fields, key: string): string {
   const value = fields[key];
   return typeof value === "string" ? value : "";
+}
+
+/** What nft lists without counters, in its own words; empty where there is no such thing. Throws as `runTool`. */
+export function listIfThere(run: RunCommand, what: readonly string[]): Promise<string> {
+  return runTool(
+    async (program, args) => {
+      const result = await run(program, args);
+      return result.stderr.includes("No such file or directory") ? { ...result, exitCode: 0, stdout: "" } : result;
+    },
+    { program: "nft", args: ["-s", "list", ...what] },
+  );
 }

@@ -1,6 +1,7 @@
 import type { RunCommand } from "../run-command.ts";
 import type { Backend } from "./backend.ts";
 import { parseNftChains } from "./nft-chains.ts";
+import { listIfThere } from "./nft-listing.ts";
 import { ruleDifferences } from "./rule-differences.ts";
 import { type HostNetworkCapture, IMDS_IPV4, IMDS_IPV6, IMDS_PORT, type RuleSet } from "./rule-set.ts";
 import { captureToCompare, loadStanding, type StandingCapture } from "./standing-capture.ts";
@@ -166,13 +167,6 @@ async function listOwnTables(run: RunCommand): Promise<readonly string[]> {
   return TABLES.filter((name) => tables.includes(`table ${name}`));
 }
 
-/** What stands in a table, without counters; empty where there is no such table. */
 function listTable(run: RunCommand, name: string): Promise<string> {
-  return runTool(
-    async (program, args) => {
-      const result = await run(program, args);
-      return result.stderr.includes("No such file or directory") ? { ...result, exitCode: 0, stdout: "" } : result;
-    },
-    { program: "nft", args: ["-s", "list", "table", ...name.split(" ")] },
-  );
+  return listIfThere(run, ["table", ...name.split(" ")]);
 }
