@@ -40,11 +40,12 @@ export async function runDemos(place: RunPlace): Promise<GroupResult> {
       hasKernel: false,
     },
   ];
-  const result = { passed: 0, failed: 0, notRun: [] as string[] };
+  const result = { passed: 0, failures: [] as string[], notRun: [] as string[] };
   for (const run of runs) {
     if (place.signal.aborted) break;
-    if (run.obstacle === undefined) result[(await runDemo(run, place, home)) ? "passed" : "failed"] += 1;
-    else result.notRun.push(`demo ${run.title}: ${run.obstacle}`);
+    if (run.obstacle !== undefined) result.notRun.push(`demo ${run.title}: ${run.obstacle}`);
+    else if (await runDemo(run, place, home)) result.passed += 1;
+    else result.failures.push(run.title);
   }
   rmSync(home, { recursive: true, force: true });
   return result;

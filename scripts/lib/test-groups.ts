@@ -21,7 +21,8 @@ export interface RunPlace {
 /** What became of one group. `notRun` names what this machine cannot run, each with the reason. */
 export interface GroupResult {
   readonly passed: number;
-  readonly failed: number;
+  /** What failed, a line each. */
+  readonly failures: readonly string[];
   readonly notRun: readonly string[];
 }
 
@@ -82,7 +83,7 @@ export const GROUPS: readonly Group[] = [
 
 async function runCheck(place: RunPlace): Promise<GroupResult> {
   const code = await runShown(process.execPath, ["--run", "check"], place);
-  return { passed: code === 0 ? 1 : 0, failed: code === 0 ? 0 : 1, notRun: [] };
+  return code === 0 ? { passed: 1, failures: [], notRun: [] } : { passed: 0, failures: [`npm run check ended with ${code}`], notRun: [] };
 }
 
 async function runMoto(place: RunPlace): Promise<GroupResult> {
@@ -98,7 +99,11 @@ async function runKernel(place: RunPlace): Promise<GroupResult> {
   }
   const others = await runVitest(place, "kernel", ["test/kernel/", "--maxWorkers=2", ...TIMED.flatMap((file) => ["--exclude", file])]);
   const timed = await runVitest(place, "kernel", [...TIMED, "--no-file-parallelism"]);
-  return { passed: others.passed + timed.passed, failed: others.failed + timed.failed, notRun: [...others.notRun, ...timed.notRun] };
+  return {
+    passed: others.passed + timed.passed,
+    failures: [...others.failures, ...timed.failures],
+    notRun: [...others.notRun, ...timed.notRun],
+  };
 }
 
 function runDocker(place: RunPlace): Promise<GroupResult> {
@@ -147,5 +152,5 @@ function missingPrograms(names: readonly string[]): string | undefined {
 
 function notRun(name: string, reason: string): GroupResult {
   process.stdout.write(`cannot run here: ${reason}\n`);
-  return { passed: 0, failed: 0, notRun: [`${name}: ${reason}`] };
+  return { passed: 0, failures: [], notRun: [`${name}: ${reason}`] };
 }

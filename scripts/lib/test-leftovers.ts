@@ -50,7 +50,7 @@ export function leftovers(place: RunPlace, before: MachineState): GroupResult {
   ] as const;
   const failures = findings.filter(([, found]) => found.length > 0);
   for (const [what, found] of failures) process.stdout.write(`${what}:\n${found.map((line) => `  ${line}\n`).join("")}`);
-  return { passed: findings.length - failures.length, failed: failures.length, notRun: [] };
+  return { passed: findings.length - failures.length, failures: failures.map(([what, found]) => `${what}: ${found[0]}`), notRun: [] };
 }
 
 /** Waits, 5 s at most, until no process of a run that was ended is left. */
