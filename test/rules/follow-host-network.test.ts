@@ -31,14 +31,11 @@ test("a container among services is caught when it appears, also where the place
 });
 
 test("a cgroup that is made anew under its path is told again: the rule for the old one catches nothing", async () => {
-  const { make, remove, caught } = follow();
+  const { make, makeAnew, caught } = follow();
   expect(await caught()).toEqual([]);
   make("docker");
   expect(await caught()).toEqual(["docker"]);
-  remove("docker");
-  // takes the number that is free, so that the new one has another
-  make("apps.slice");
-  make("docker");
+  makeAnew("docker");
   let last = await caught();
   if (last?.length === 0) last = await caught();
   expect(last).toEqual(["docker"]);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -27,7 +27,9 @@ export function follow(
     isDeaf = false,
   }: { readonly clock?: Clock; readonly before?: readonly string[]; readonly isDeaf?: boolean } = {},
 ) {
-  const root = mkdtempSync(join(tmpdir(), "imdsgate-follow-"));
+  const folder = mkdtempSync(join(tmpdir(), "imdsgate-follow-"));
+  const root = join(folder, "cgroup");
+  mkdirSync(root);
   writeFileSync(join(root, "cgroup.controllers"), "");
   const told: HostNetworkPlan[] = [];
   let tell = () => {};
@@ -52,13 +54,18 @@ export function follow(
   onTestFinished(async () => {
     ending.abort();
     await following;
-    rmSync(root, { recursive: true });
+    rmSync(folder, { recursive: true });
   });
   let read = 0;
   return {
     parts,
     make: (path: string) => mkdirSync(join(root, path), { recursive: true }),
     remove: (path: string) => rmdirSync(join(root, path)),
+    /** Another cgroup under the same path. The old directory is kept elsewhere: its number would be given again, which the kernel's tree never does. */
+    makeAnew(path: string): void {
+      renameSync(join(root, path), join(folder, "old"));
+      mkdirSync(join(root, path));
+    },
     /** What is caught by the plan after the one that was asked for before. */
     async caught(): Promise<readonly string[] | undefined> {
       while (told.length <= read) await new Promise<void>((resolve) => (tell = resolve));
