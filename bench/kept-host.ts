@@ -3,7 +3,7 @@ import { type Config, parseConfig } from "../src/config/config.ts";
 import type { ImdsgateEvent } from "../src/events.ts";
 import { createHostRules, type HostRules } from "../src/host-rules.ts";
 import type { Claimant } from "../src/identity/inventory.ts";
-import { probeGuard } from "../src/rules/guard.ts";
+import { probeBridgeGuard } from "../src/rules/bridge-guard.ts";
 import { createRules, removeAllRules } from "../src/rules/rules.ts";
 import type { RunCommand } from "../src/run-command.ts";
 import { createWorld, type World } from "../src/world.ts";
@@ -87,7 +87,7 @@ export async function startKeptHost(kind: HostKind, owner: AsyncDisposableStack)
   }
 
   const { backend } = await createRules(run, kind, []);
-  const hasGuard = "guard" in (await probeGuard(run, backend));
+  const hasGuard = "guard" in (await probeBridgeGuard(run, backend));
   owner.defer(end);
   await begin("rules and guard");
   return {

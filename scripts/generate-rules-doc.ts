@@ -1,9 +1,9 @@
 /** Writes docs/rules.md with the rules as they are loaded: `node scripts/generate-rules-doc.ts`. */
 import { writeFile } from "node:fs/promises";
+import type { BridgeGuardState } from "../src/rules/bridge-guard-set.ts";
 import { type CgroupGuardSet, cgroupGuardScript } from "../src/rules/cgroup-guard.ts";
-import type { GuardState } from "../src/rules/guard-set.ts";
 import { FAMILIES, iptablesScript } from "../src/rules/iptables.ts";
-import { nftGuardScript } from "../src/rules/nft-guard.ts";
+import { nftBridgeGuardScript } from "../src/rules/nft-bridge-guard.ts";
 import { nftScript } from "../src/rules/nftables.ts";
 import type { HostNetworkCapture, RuleSet } from "../src/rules/rule-set.ts";
 import { WHAT_STANDS_AROUND } from "../test/kernel/what-stands-around.ts";
@@ -16,7 +16,7 @@ export const RULE_SET: RuleSet = { parts: "all", gatewayPort: 18169, uplinkInter
 /** Whom its output chains catch: all that Docker's cgroupfs driver starts, but for the gateway in a container of its own. */
 export const HOST_NETWORK: HostNetworkCapture = { caught: ["docker"], exempt: ["docker/gateway"] };
 /** What its guard knows: one container on Docker's default bridge. */
-export const GUARD: GuardState = {
+export const GUARD: BridgeGuardState = {
   ports: [{ interfaceName: "veth1a2b3c4", macs: ["02:42:ac:11:00:02"], addresses: ["172.17.0.2", "fd88:1::2"] }],
   hostAddresses: ["172.17.0.1", "fd88:1::1"],
   bridges: ["docker0"],
@@ -41,7 +41,7 @@ export function generateRulesDoc(): string {
     ip6tables,
     nftablesOutput: outputChainsIn(nftScript(withOutput)),
     iptablesOutput,
-    guard: nftGuardScript(GUARD).trimEnd(),
+    guard: nftBridgeGuardScript(GUARD).trimEnd(),
     cgroupGuard: cgroupGuardScript(CGROUPS).trimEnd(),
   });
 }

@@ -60,7 +60,7 @@ or when a packet comes to the real service that is not in the row; the page is m
 real service. *Refused*: the host said so at once. *No route*: the container itself knows no way.
 
 - The neighbour who took another's address and MAC *is* the other without a guard, whatever the rules. 10,000 tries of 29 kinds, with and
-  without it, are in \`test/kernel/guard.test.ts\`.
+  without it, are in \`test/kernel/bridge-guard.test.ts\`.
 - Host-network containers under all other circumstances: \`test/kernel/host-network.test.ts\`.
 - ipvlan is not in the table: the kernel on which it was made has none. It is held to be like macvlan, and was not tried.
 - INPUT with a policy of DROP: \`--rules auto\` takes iptables there, see [below](#which-of-them).

@@ -4,10 +4,10 @@ import { createHostNetworkRules } from "./host-network-rules.ts";
 import type { Claimant } from "./identity/inventory.ts";
 import type { ProcessTable } from "./identity/process-table.ts";
 import type { SourceGuard } from "./identity/source-guard.ts";
-import { type BridgeGuard, createBridgeGuard } from "./rules/bridge-guard.ts";
+import { type BridgeGuard, probeBridgeGuard } from "./rules/bridge-guard.ts";
+import { keepBridgeGuard } from "./rules/bridge-guard-keeper.ts";
+import { type BridgeGuarding, createBridgeGuarding } from "./rules/bridge-guarding.ts";
 import { type ForeignRefusal, listForeignRefusals } from "./rules/foreign-refusals.ts";
-import { type Guard, probeGuard } from "./rules/guard.ts";
-import { keepGuard } from "./rules/guard-keeper.ts";
 import type { GuardedContainer } from "./rules/guarded-ports.ts";
 import { createRules, type Rules } from "./rules/rules.ts";
 import type { World } from "./world.ts";
@@ -49,10 +49,10 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
     },
     note(containers) {
       hostNetwork.note(containers);
-      guard?.bridgeGuard.note(containers.flatMap((claimant) => guardedContainer(claimant, world.processTable)));
+      guard?.bridgeGuarding.note(containers.flatMap((claimant) => guardedContainer(claimant, world.processTable)));
     },
     cgroupPath: hostNetwork.cgroupPath,
-    heldSince: (id, address) => guard?.bridgeGuard.heldSince(id, address),
+    heldSince: (id, address) => guard?.bridgeGuarding.heldSince(id, address),
     async run(signal) {
       const released = new AbortController();
       const ending = AbortSignal.any([signal, released.signal]);
@@ -72,20 +72,20 @@ async function chooseGuard(
   config: Config,
   { runCommand, followCommand, clock }: World,
   emit: Emit,
-): Promise<{ readonly bridgeGuard: BridgeGuard; readonly run: (signal: AbortSignal) => Promise<void> } | undefined> {
+): Promise<{ readonly bridgeGuarding: BridgeGuarding; readonly run: (signal: AbortSignal) => Promise<void> } | undefined> {
   if (config.runtime === "none") return undefined;
-  const probed: { readonly guard: Guard } | { readonly problem: string } = await probeGuard(runCommand, rules.backend);
+  const probed: { readonly guard: BridgeGuard } | { readonly problem: string } = await probeBridgeGuard(runCommand, rules.backend);
   if ("problem" in probed) {
     emit({ kind: "rules-note", message: `${probed.problem} Until then each connection is proven by the socket of its container.` });
     return undefined;
   }
   const { guard } = probed;
-  const bridgeGuard = createBridgeGuard({ guard, runCommand, followCommand, clock, emit });
-  const keeping = { tool: guard.tool, bridgeGuard, follow: followCommand, clock, emit };
+  const bridgeGuarding = createBridgeGuarding({ guard, runCommand, followCommand, clock, emit });
+  const keeping = { tool: guard.tool, bridgeGuarding, follow: followCommand, clock, emit };
   return {
-    bridgeGuard,
+    bridgeGuarding,
     async run(signal) {
-      await Promise.all([bridgeGuard.run(signal), keepGuard(keeping, signal)]);
+      await Promise.all([bridgeGuarding.run(signal), keepBridgeGuard(keeping, signal)]);
     },
   };
 }

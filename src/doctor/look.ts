@@ -6,10 +6,10 @@ import { withDeadline } from "../deadline.ts";
 import { ImdsgateError } from "../errors.ts";
 import type { ContainerRuntime } from "../identity/runtime.ts";
 import { keepsHostRole } from "../policy/host-role.ts";
+import { probeBridgeGuard } from "../rules/bridge-guard.ts";
 import { type CgroupGuard, canGuardCgroups, cgroupGuard } from "../rules/cgroup-guard.ts";
 import { type CgroupTree, cgroupTree } from "../rules/cgroup-tree.ts";
 import { listForeignRefusals } from "../rules/foreign-refusals.ts";
-import { probeGuard } from "../rules/guard.ts";
 import { hostNetworkPlan } from "../rules/host-network-look.ts";
 import { probeHostNetwork } from "../rules/host-network-probe.ts";
 import { probeRules } from "../rules/probe.ts";
@@ -63,7 +63,7 @@ async function chooseRules(
     const chosen = await createRules(run, isOurs ? rules : "auto", interfaces);
     const tree = cgroupTree({ procRoot });
     const [guard, { problem }, canGuard, redirectPort] = await Promise.all([
-      probeGuard(run, chosen.backend),
+      probeBridgeGuard(run, chosen.backend),
       probeHostNetwork(run, chosen),
       canGuardCgroups(run, tree),
       chosen.redirectPort(),

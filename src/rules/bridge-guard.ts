@@ -1,169 +1,181 @@
-import { type Clock, sleep } from "../clock.ts";
-import type { Emit } from "../events.ts";
-import type { FollowCommand, RunCommand } from "../run-command.ts";
-import { createFailureTeller } from "./failure-teller.ts";
-import type { Guard } from "./guard.ts";
-import { type GuardedContainer, guardableContainers } from "./guarded-ports.ts";
-import { listHostLinks } from "./host-links.ts";
-import type { RuleDifference } from "./rule-differences.ts";
-import { createTurns, type InTurn } from "./turns.ts";
+import { hasCode } from "../errors.ts";
+import type { RunCommand } from "../run-command.ts";
+import type { BackendName, StandingRules } from "./backend.ts";
+import { type BridgeGuardSet, type BridgeGuardState, changedParts, refuseUnlikelySet } from "./bridge-guard-set.ts";
+import type { BridgeGuardTool } from "./bridge-guard-tool.ts";
+import { endLinkLocalLearning, listBridgesOf, listLearningAmong, resumeLinkLocalLearning } from "./bridge-learning.ts";
+import { ebtablesBridgeGuardTool } from "./ebtables-bridge-guard.ts";
+import { nftBridgeGuardScript, nftBridgeGuardTool } from "./nft-bridge-guard.ts";
+import { type ListedChain, type RuleDifference, ruleDifferences } from "./rule-differences.ts";
+import { isDenied } from "./tool.ts";
+import { tryEach } from "./try-each.ts";
 
-/** Keeps the kernel's bridge guard in step with the containers that there are. */
+/** Holds containers to their own addresses on the host's bridges. Its calls must not overlap. */
 export interface BridgeGuard {
-  /** Takes note of all containers that there are now; `run` sees to the rest. */
-  note(containers: readonly GuardedContainer[]): void;
-  /** Since when the kernel holds `address` for the container `id`, in milliseconds since the epoch; undefined while it does not. */
-  heldSince(id: string, address: string): number | undefined;
-  /** What the kernel lacks or has too much of for what was put in last. Throws as `Guard.put`. */
+  readonly tool: "nft" | "ebtables";
+  /**
+   * Puts `set` in: whole the first time, after `forget`, and where a change alone fails; else only what changed. Each is one transaction. Throws
+   * RULES_TOOL_MISSING, RULES_NOT_PERMITTED or RULES_FAILED, also for a set that rules cannot hold. When a bridge cannot be told how to learn
+   * (kernel before 5.0), all rules stand by then.
+   */
+  put(set: BridgeGuardSet): Promise<void>;
+  /** The next `put` is whole: somebody has changed what stood. */
+  forget(): void;
+  /** To be called every 10 s: a guard that nobody keeps alive lets everybody through after 30 s (nft), or stands (ebtables). Throws like `put`. */
+  keepAlive(): Promise<void>;
+  /** Everything of ours out, the host as before; whether there was anything. Throws like `put`. */
+  remove(): Promise<boolean>;
+  /** What the kernel lacks or has too much of for what `put` put in last; nothing before that. Throws like `put`. */
   differences(): Promise<readonly RuleDifference[]>;
-  /** Puts the whole guard in again: somebody changed it. Throws as `Guard.put`. */
-  repair(): Promise<void>;
-  /** Puts what was noted into the kernel until `signal` aborts, and then takes the guard out. It never rejects. */
-  run(signal: AbortSignal): Promise<void>;
+  /** What stands of ours, whoever put it in. Throws like `put`. */
+  standing(): Promise<StandingRules>;
 }
 
-export interface BridgeGuardParts {
-  readonly guard: Guard;
-  readonly runCommand: RunCommand;
-  readonly followCommand: FollowCommand;
-  readonly clock: Clock;
-  readonly emit: Emit;
+/** The guard by nftables, which judges all that a container may say of addresses. */
+export function nftBridgeGuard(run: RunCommand): BridgeGuard {
+  return guardBy(nftBridgeGuardTool(run), run);
 }
 
-const TRY_AGAIN_MS = 1_000;
-/** What has failed again and again will hardly go a second later. */
-const LONGEST_PAUSE_MS = 30_000;
-/** A third of the time after which the kernel lets everybody through again, if we died. */
-const KEEP_ALIVE_MS = 10_000;
+/** The guard by ebtables; `program` is what this host calls it. What it cannot judge: see `ebtables-bridge-guard.ts`. */
+export function ebtablesBridgeGuard(run: RunCommand, program: string): BridgeGuard {
+  return guardBy(ebtablesBridgeGuardTool(run, program), run);
+}
 
-/** Builds the bridge guard; nothing is in the kernel before `run`. */
-export function createBridgeGuard(parts: BridgeGuardParts): BridgeGuard {
-  const { guard } = parts;
-  const inTurn = createTurns();
-  const containers = createBoard<readonly GuardedContainer[]>([]);
-  const held = createHeldAddresses(parts);
+function guardBy(tool: BridgeGuardTool, run: RunCommand): BridgeGuard {
+  let last: BridgeGuardState | undefined;
+  /** Whether `last` is what stands, as far as we know. */
+  let isStanding = false;
+  /** Bridges that need no look: they have been told, or somebody else told them before. */
+  let settled = new Set<string>();
 
-  function repair(): Promise<void> {
-    return inTurn(() => {
-      held.forget();
-      return held.put(containers.noted());
-    });
+  /** Ends the learning of the bridges behind `interfaces`, each remembered before it is told. Gives the state with those. */
+  async function settleBridges(state: BridgeGuardState, interfaces: readonly string[]): Promise<BridgeGuardState> {
+    const bridges = (await listBridgesOf(run, interfaces)).filter((bridge) => !settled.has(bridge));
+    const learning = await listLearningAmong(run, bridges);
+    const after = { ...state, bridges: [...new Set([...state.bridges, ...learning])] };
+    if (after.bridges.length > state.bridges.length) await tool.change({ ...state, ports: [] }, { ...after, ports: [] });
+    await tryEach(learning, (bridge) => endLinkLocalLearning(run, bridge));
+    for (const bridge of bridges) settled.add(bridge);
+    return after;
+  }
+
+  /** Ours, by what stands and, where somebody has taken that out, by what we did. */
+  async function rememberedBridges(): Promise<readonly string[]> {
+    return [...new Set([...(last?.bridges ?? []), ...(await tool.bridges())])];
+  }
+
+  function forget(): void {
+    isStanding = false;
+    settled = new Set();
   }
 
   return {
-    note: containers.note,
-    heldSince: held.since,
-    differences: () => inTurn(guard.differences),
-    repair,
-    async run(signal) {
-      const attempts = createAttempts(parts, inTurn, held.forget);
-      const followNotes = async () => {
-        let pauseMs = TRY_AGAIN_MS;
-        while (!signal.aborted) {
-          const isDone = await attempts.attempt(() => held.put(containers.noted()), signal, pauseMs);
-          pauseMs = isDone ? TRY_AGAIN_MS : Math.min(2 * pauseMs, LONGEST_PAUSE_MS);
-          if (isDone) await containers.change(signal);
-        }
-      };
-      const keepAlive = async () => {
-        while (!signal.aborted) {
-          await sleep(parts.clock, KEEP_ALIVE_MS, signal);
-          if (!signal.aborted && !(await attempts.attempt(guard.keepAlive, signal))) containers.ring();
-        }
-      };
-      await Promise.all([followNotes(), keepAlive(), followGoneLinks(parts, containers.ring, signal)]);
-      held.forget();
-      await attempts.attempt(async () => void (await guard.remove()), signal);
+    tool: tool.name,
+    async put(set) {
+      const before = isStanding ? last : undefined;
+      const state = { ...set, bridges: before?.bridges ?? (await rememberedBridges()) };
+      isStanding = false;
+      await load(tool, before, state);
+      last = await settleBridges(state, newPorts(before, set));
+      isStanding = true;
     },
+    forget,
+    keepAlive: tool.keepAlive,
+    async remove() {
+      // First the bridges, which only these rules remember.
+      for (const bridge of await rememberedBridges()) await resumeLinkLocalLearning(run, bridge);
+      forget();
+      last = undefined;
+      return tool.remove();
+    },
+    async differences() {
+      if (last === undefined) return [];
+      const { chains } = await tool.standing();
+      const learning = await listLearningAmong(run, last.bridges);
+      return [
+        ...chainDifferences(tool.wanted(last), chains),
+        ...learning.map((bridge) => ({
+          kind: "missing" as const,
+          part: "closed" as const,
+          chain: `bridge ${bridge}`,
+          rule: "no_linklocal_learn 1",
+        })),
+      ];
+    },
+    standing: () => tool.standing(),
   };
 }
 
-/** What goes is let go at once, whatever the runtime says: the next container may have the address, and with Docker the MAC, of the last. */
-async function followGoneLinks({ followCommand, clock }: BridgeGuardParts, onGone: () => void, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
-    await followCommand("ip", ["monitor", "link"], (line) => line.startsWith("Deleted ") && onGone(), signal);
-    await sleep(clock, TRY_AGAIN_MS, signal);
+/** Replaces all, or where `before` stands only what differs. */
+async function load(tool: BridgeGuardTool, before: BridgeGuardState | undefined, after: BridgeGuardState): Promise<void> {
+  if (before === undefined) {
+    refuseUnlikelySet(after);
+    return tool.replace(after);
+  }
+  const parts = changedParts(before, after);
+  refuseUnlikelySet(parts.after);
+  try {
+    await tool.change(parts.before, parts.after);
+  } catch (error) {
+    // What stood is not what we put in: somebody has been at it.
+    if (!hasCode(error, "RULES_FAILED")) throw error;
+    await tool.replace(after);
   }
 }
 
-/** Which addresses the kernel holds, for whom, and since when. */
-function createHeldAddresses({ guard, runCommand, clock, emit }: BridgeGuardParts) {
-  let held: ReadonlyMap<string, number> = new Map();
-  let toldGap = "";
+function newPorts(before: BridgeGuardSet | undefined, { ports }: BridgeGuardSet): readonly string[] {
+  const known = new Set(before?.ports.map(({ interfaceName }) => interfaceName));
+  return ports.map(({ interfaceName }) => interfaceName).filter((name) => !known.has(name));
+}
 
-  function tellGap(containers: readonly GuardedContainer[], located: ReadonlySet<string>): void {
-    const ids = containers.filter(({ id, addresses }) => addresses.length > 0 && !located.has(id)).map(({ id }) => id.slice(0, 12));
-    if (ids.length > 0 && ids.join() !== toldGap) emit({ kind: "guard-gap", containers: ids });
-    toldGap = ids.join();
+/** `ruleDifferences` compares each rule with each other, which is too much for thousands that are equal. */
+function chainDifferences(wanted: readonly ListedChain[], standing: readonly ListedChain[]): readonly RuleDifference[] {
+  const textOf = ({ name, rules }: ListedChain) => [name, ...rules].join("\n");
+  const without = (chains: readonly ListedChain[], others: readonly ListedChain[]) => {
+    const texts = new Set(others.map(textOf));
+    return chains.filter((chain) => !texts.has(textOf(chain)));
+  };
+  return ruleDifferences(without(wanted, standing), without(standing, wanted));
+}
+
+/**
+ * Which guard this host can have; changes nothing. nft comes first whatever `backend` is: its table stands beside iptables of either kind,
+ * it judges what ebtables cannot, and its sets cost the same for one port and for thousands.
+ */
+export async function probeBridgeGuard(
+  run: RunCommand,
+  backend: BackendName,
+): Promise<{ readonly guard: BridgeGuard } | { readonly problem: string }> {
+  const script = nftBridgeGuardScript({ ports: [], hostAddresses: [], bridges: [] });
+  const nft = await run("nft", ["--check", "-f", "-"], script);
+  if (nft.exitCode === 0) return { guard: nftBridgeGuard(run) };
+  const programs = { nftables: [], "iptables-nft": ["ebtables-nft", "ebtables"], "iptables-legacy": ["ebtables-legacy", "ebtables"] }[
+    backend
+  ];
+  const without = nft.isMissing ? "nft is not installed" : `nft says "${firstLineOf(nft.stderr)}"`;
+  for (const program of programs) {
+    const wants = backend === "iptables-nft" ? /nf_tables/ : /^(?!.*nf_tables)/;
+    const version = await run(program, ["-V"]);
+    if (version.exitCode !== 0 || !wants.test(version.stdout)) continue;
+    const refusal = await ebtablesRefusal(run, program, backend);
+    return refusal === undefined
+      ? { guard: ebtablesBridgeGuard(run, program) }
+      : { problem: `There is no bridge guard: ${without}, and ${program} says "${refusal}". ${HELP}` };
   }
-
   return {
-    since: (id: string, address: string) => held.get(keyOf(id, address)),
-    /** Nobody knows what stands: nothing is held, and the next `put` is whole. */
-    forget(): void {
-      held = new Map();
-      guard.forget();
-    },
-    async put(containers: readonly GuardedContainer[]): Promise<void> {
-      const { set, located } = guardableContainers(containers, await listHostLinks(runCommand));
-      const keys = containers.flatMap(({ id, addresses }) => (located.has(id) ? addresses.map((address) => keyOf(id, address)) : []));
-      const before = held;
-      // What goes out of the kernel is held no more from now on; what comes in is held when it is there.
-      held = new Map(keys.flatMap((key) => (before.has(key) ? [[key, before.get(key) ?? 0] as const] : [])));
-      await guard.put(set);
-      const now = clock.now();
-      held = new Map(keys.map((key) => [key, before.get(key) ?? now]));
-      tellGap(containers, located);
-    },
+    problem: `There is no bridge guard: ${without}${programs.length === 0 ? "" : ", and there is no ebtables of this kind"}. ${HELP}`,
   };
 }
 
-function keyOf(id: string, address: string): string {
-  return `${id} ${address}`;
+/** A program of ebtables-legacy is often there without its part of the kernel. Undefined also where this process may not find out. */
+async function ebtablesRefusal(run: RunCommand, program: string, backend: BackendName): Promise<string | undefined> {
+  if (backend !== "iptables-legacy") return undefined;
+  const listed = await run(program, ["-t", "nat", "-L"]);
+  return listed.exitCode === 0 || isDenied(listed) ? undefined : firstLineOf(listed.stderr);
 }
 
-/** Tries things one after the other; what fails is told once, forgotten, and followed by a pause. */
-function createAttempts({ guard, clock, emit }: BridgeGuardParts, inTurn: InTurn, forget: () => void) {
-  const failures = createFailureTeller(`guard (${guard.tool})`, emit);
-  return {
-    async attempt(act: () => Promise<void>, signal: AbortSignal, pauseMs = TRY_AGAIN_MS): Promise<boolean> {
-      try {
-        await inTurn(act);
-        failures.isOver();
-        return true;
-      } catch (error) {
-        forget();
-        failures.tell(error);
-        await sleep(clock, pauseMs, signal);
-        return false;
-      }
-    },
-  };
+function firstLineOf(text: string): string {
+  return text.trim().split("\n")[0] ?? "";
 }
 
-/** What was noted last, for one reader who waits for the next. */
-function createBoard<T>(first: T) {
-  let noted = first;
-  let bell = Promise.withResolvers<void>();
-  return {
-    note(next: T): void {
-      noted = next;
-      bell.resolve();
-    },
-    ring: () => bell.resolve(),
-    /** The last note; what comes from now on is a change. */
-    noted(): T {
-      bell = Promise.withResolvers();
-      return noted;
-    },
-    /** Resolves when there is something since `noted`, or when `signal` aborts. */
-    async change(signal: AbortSignal): Promise<void> {
-      const { promise, resolve } = bell;
-      if (signal.aborted) return;
-      const end = () => resolve();
-      signal.addEventListener("abort", end, { once: true });
-      await promise;
-      signal.removeEventListener("abort", end);
-    },
-  };
-}
+const HELP = 'Install the package "nftables" (0.9.4 or later, on a kernel with bridge support in nftables).';

@@ -1,6 +1,6 @@
 import { type Fields, isFields } from "../fields.ts";
 import type { RunCommand } from "../run-command.ts";
-import { refuseUnlikelyInterface } from "./guard-set.ts";
+import { refuseUnlikelyInterface } from "./bridge-guard-set.ts";
 import { runTool } from "./tool.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { isInBlock } from "../address.ts";
-import { type GuardedPort, type GuardSet, isHoldable } from "./guard-set.ts";
+import { type BridgeGuardSet, type GuardedPort, isHoldable } from "./bridge-guard-set.ts";
 import type { HostLink } from "./host-links.ts";
 
 /** A container that is to be guarded, as the inventory and the kernel know it. */
@@ -13,7 +13,7 @@ export interface GuardedContainer {
 
 /** What the guard can hold, and for whom. */
 export interface Guardable {
-  readonly set: GuardSet;
+  readonly set: BridgeGuardSet;
   /** Ids of the containers whose place on a bridge is certain; the others are not in `set` at all. */
   readonly located: ReadonlySet<string>;
 }

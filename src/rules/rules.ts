@@ -3,12 +3,12 @@ import { ImdsgateError } from "../errors.ts";
 import { isInterfacePattern } from "../interface-name.ts";
 import type { RunCommand } from "../run-command.ts";
 import type { BackendName, StandingRules } from "./backend.ts";
+import { type BridgeGuard, probeBridgeGuard } from "./bridge-guard.ts";
 import { cgroupGuard } from "./cgroup-guard.ts";
 import { chooseBackend, type RulesWish } from "./choose-backend.ts";
 import { endOldFlows, type OldFlows } from "./conntrack.ts";
 import { listUplinks } from "./default-route.ts";
 import { ifPermitted, type PresentBackend, presentBackends, redirectPortIn, removeFrom, removeOne } from "./every-backend.ts";
-import { type Guard, probeGuard } from "./guard.ts";
 import { type KeeperTools, KeptRules } from "./kept-rules.ts";
 import { probeRules } from "./probe.ts";
 import { askForRelease } from "./release-mark.ts";
@@ -140,8 +140,8 @@ async function removeAll(run: RunCommand, backends: readonly PresentBackend[], n
   return removed;
 }
 
-async function guardOf(run: RunCommand, name: BackendName): Promise<Guard | undefined> {
-  const probed = await probeGuard(run, name);
+async function guardOf(run: RunCommand, name: BackendName): Promise<BridgeGuard | undefined> {
+  const probed = await probeBridgeGuard(run, name);
   return "guard" in probed ? probed.guard : undefined;
 }
 
@@ -157,7 +157,7 @@ function hasNft(present: readonly PresentBackend[]): boolean {
 
 const CGROUP_GUARD = "cgroup guard by nft";
 
-function guardName({ tool }: Guard): string {
+function guardName({ tool }: BridgeGuard): string {
   return `bridge guard by ${tool}`;
 }
 

@@ -1,10 +1,10 @@
 import { ANSWER_BREAKAGES } from "./answer-breakages.ts";
 import { BASE_BREAKAGES } from "./base-breakages.ts";
 import type { Breakage } from "./breakage.ts";
+import { BRIDGE_GUARD_BREAKAGES } from "./bridge-guard-breakages.ts";
 import { BUDGET_BREAKAGES } from "./budget-breakages.ts";
 import { DEV_BREAKAGES } from "./dev-breakages.ts";
 import { DOOR_BREAKAGES } from "./door-breakages.ts";
-import { GUARD_BREAKAGES } from "./guard-breakages.ts";
 import { HANDOVER_BREAKAGES } from "./handover-breakages.ts";
 import { HOST_NETWORK_BREAKAGES } from "./host-network-breakages.ts";
 import { IDENTITY_BREAKAGES } from "./identity-breakages.ts";
@@ -24,7 +24,7 @@ export const BREAKAGES: readonly Breakage[] = [
   ...BUDGET_BREAKAGES,
   ...RULES_BREAKAGES,
   ...HOST_NETWORK_BREAKAGES,
-  ...GUARD_BREAKAGES,
+  ...BRIDGE_GUARD_BREAKAGES,
   ...DOOR_BREAKAGES,
   ...DEV_BREAKAGES,
   ...HANDOVER_BREAKAGES,

@@ -4,7 +4,7 @@ const FRESHNESS = { file: "src/identity/freshness.ts", tests: ["test/identity/fr
 const JUDGE = { file: "src/identity/judge.ts" };
 const UNHEARD = { tests: ["test/identity/unheard-joiner.test.ts"] };
 const PORTS = { file: "src/rules/guarded-ports.ts", tests: ["test/rules/guarded-ports.test.ts"] };
-const HELD = { file: "src/rules/bridge-guard.ts", tests: ["test/rules/bridge-guard.test.ts"] };
+const HELD = { file: "src/rules/bridge-guarding.ts", tests: ["test/rules/bridge-guarding.test.ts"] };
 
 /** Who speaks. */
 export const IDENTITY_BREAKAGES: readonly Breakage[] = [

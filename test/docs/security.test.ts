@@ -6,7 +6,7 @@ import { pageAt, ROOT } from "./pages.ts";
 const { text } = pageAt("docs/security.md");
 
 test("docs/security.md counts the ways that the guard's test tries, and those that remain with ebtables", () => {
-  const source = readFileSync(join(ROOT, "test/kernel/guard.test.ts"), "utf8");
+  const source = readFileSync(join(ROOT, "test/kernel/bridge-guard.test.ts"), "utf8");
   const [, kinds = ""] = /const KINDS = \[\n([\s\S]*?)\n\] as const/.exec(source) ?? [];
   const [, remaining = ""] = /sees: \(kind\) => !\[(.*?)\]/.exec(source) ?? [];
   expect(text).toContain(`tries ${kinds.split("\n").length} ways`);

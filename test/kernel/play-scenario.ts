@@ -1,4 +1,4 @@
-import { nftGuard } from "../../src/rules/guard.ts";
+import { nftBridgeGuard } from "../../src/rules/bridge-guard.ts";
 import type { RuleSet } from "../../src/rules/rule-set.ts";
 import type { Namespace } from "./namespace.ts";
 import { decoyCount, GATEWAY_PORT, type Network, timeoutFor } from "./network.ts";
@@ -65,7 +65,7 @@ async function putIn({ network: { host }, tool, scenario, arranged }: Play): Pro
   made.defer(async () => void (await backend.remove()));
   await backend.apply(ruleSet);
   if (guard !== undefined) {
-    const bridgeGuard = nftGuard(host.run);
+    const bridgeGuard = nftBridgeGuard(host.run);
     made.defer(async () => void (await bridgeGuard.remove()));
     await bridgeGuard.put(guard);
   }

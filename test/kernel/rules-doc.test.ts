@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { CGROUPS, GUARD, generateRulesDoc, HOST_NETWORK, RULE_SET } from "../../scripts/generate-rules-doc.ts";
 import { scenariosTable } from "../../scripts/lib/scenarios-table.ts";
 import type { BackendName } from "../../src/rules/backend.ts";
-import { nftGuardTool } from "../../src/rules/nft-guard.ts";
+import { nftBridgeGuardTool } from "../../src/rules/nft-bridge-guard.ts";
 import { differenceLine } from "../../src/rules/rule-differences.ts";
 import { removeAllRules } from "../../src/rules/rules.ts";
 import { makeCgroup, removeCgroup } from "../support/docker-host/cgroup.ts";
@@ -92,7 +92,7 @@ test.skipIf(process.getuid?.() !== 0)("so is the cgroup guard (needs root, to ma
 test("so is the bridge guard", async () => {
   const host = await startHost();
   await host.sh("nft", ["-f", "-"], (await blocksOfPage())[6]);
-  const guard = nftGuardTool(host.run);
+  const guard = nftBridgeGuardTool(host.run);
   expect((await guard.standing()).chains).toEqual(guard.wanted(GUARD));
   expect(await removeAllRules(host.run)).toEqual(["bridge guard by nft"]);
 });

@@ -1,5 +1,5 @@
 import type { Backend, BackendName } from "../../src/rules/backend.ts";
-import type { GuardSet } from "../../src/rules/guard-set.ts";
+import type { BridgeGuardSet } from "../../src/rules/bridge-guard-set.ts";
 import { iptablesBackend } from "../../src/rules/iptables.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import type { HostNetworkCapture, RuleSet } from "../../src/rules/rule-set.ts";
@@ -38,7 +38,7 @@ export interface Arranged {
   readonly places?: Readonly<Record<string, Namespace>>;
   readonly hostNetwork?: HostNetworkCapture;
   /** What the bridge guard is told, which goes in with the rules. */
-  readonly guard?: GuardSet;
+  readonly guard?: BridgeGuardSet;
 }
 
 /** Where a scenario is arranged; what it put there it takes away by `after`. */

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import type { GuardSet } from "../../src/rules/guard-set.ts";
+import type { BridgeGuardSet } from "../../src/rules/bridge-guard-set.ts";
 import { makeCgroup, removeCgroup } from "../support/docker-host/cgroup.ts";
 import { type Namespace, startInCgroup, startJoined, startPeerNamespace } from "./namespace.ts";
 import { bridgeLines, GATEWAY_PORT, IMDS4, IMDS6 } from "./network.ts";
@@ -195,7 +195,7 @@ async function arrangeHostNetwork({ network: { host }, after }: Stage): Promise<
 }
 
 /** Whom the guard holds to his own: the container on the first bridge. */
-async function guardOf({ network: { ca } }: Stage): Promise<GuardSet> {
+async function guardOf({ network: { ca } }: Stage): Promise<BridgeGuardSet> {
   return {
     ports: [{ interfaceName: "vbr-a", macs: [await macOf(ca, "eth0")], addresses: ["172.30.0.2", "fd88:1::2"] }],
     hostAddresses: ["172.30.0.1", "fd88:1::1", "172.31.0.1", "fd88:2::1"],

@@ -1,194 +1,154 @@
-import { describe, expect, onTestFinished, test } from "vitest";
-import type { ImdsgateEvent } from "../../src/events.ts";
-import { createBridgeGuard } from "../../src/rules/bridge-guard.ts";
-import type { Guard } from "../../src/rules/guard.ts";
-import type { GuardSet } from "../../src/rules/guard-set.ts";
-import type { FollowCommand, RunCommand } from "../../src/run-command.ts";
-import { handMovedClock } from "../support/hand-moved-clock.ts";
-import { flush } from "../support/identity.ts";
+import { describe, expect, test } from "vitest";
+import type { BackendName } from "../../src/rules/backend.ts";
+import { nftBridgeGuard, probeBridgeGuard } from "../../src/rules/bridge-guard.ts";
+import { nftBridgeGuardChange, nftBridgeGuardScript } from "../../src/rules/nft-bridge-guard.ts";
+import { type Answer, MISSING, scriptedRun } from "./scripted-run.ts";
 
-const WEB = { id: "web", interfaceIndexes: [7], macs: ["02:00:00:00:00:0a"], addresses: ["172.17.0.2"] };
-const DB = { id: "db", interfaceIndexes: [9], macs: ["02:00:00:00:00:0b"], addresses: ["172.17.0.3"] };
-const LINKS = [
-  { ifname: "docker0", addr_info: [{ local: "172.17.0.1", prefixlen: 16 }] },
-  { ifname: "veth7", link_index: 7, link_netnsid: 0, master: "docker0" },
-  { ifname: "veth9", link_index: 9, link_netnsid: 1, master: "docker0" },
-];
+const WEB = { interfaceName: "veth1", macs: ["02:00:00:00:00:02"], addresses: ["172.17.0.2"] };
+const DB = { interfaceName: "veth2", macs: ["02:00:00:00:00:03"], addresses: ["172.17.0.3"] };
+const ONE = { ports: [WEB], hostAddresses: [], bridges: [] };
+const TWO = { ports: [WEB, DB], hostAddresses: [], bridges: [] };
+const NO_TABLE: Answer = { exitCode: 1, stderr: "Error: No such file or directory\n" };
+const HOST: Readonly<Record<string, Answer>> = {
+  "nft -s list set bridge imdsgate bridges": NO_TABLE,
+  "nft -f -": {},
+  "ip -j link show dev veth1": { stdout: '[{"ifname":"veth1","master":"br-a"}]' },
+  "ip -j link show dev veth2": { stdout: '[{"ifname":"veth2","master":"br-a"}]' },
+  "ip -j -d link show type bridge": { stdout: '[{"ifname":"br-a","linkinfo":{"info_data":{"no_linklocal_learn":0}}}]' },
+  "ip link set dev br-a type bridge no_linklocal_learn 1": {},
+};
 
-/** A guard in a kernel that the test can make refuse, or think for longer. */
-function kept() {
-  const clock = handMovedClock();
-  const events: ImdsgateEvent[] = [];
-  const puts: (readonly string[])[] = [];
-  const kernel = { isRefusing: false, isDead: false, links: LINKS, isForgotten: 0, calls: [] as string[], answer: Promise.resolve() };
-  const guard: Guard = {
-    tool: "nft",
-    async put({ ports }: GuardSet) {
-      puts.push(ports.map(({ interfaceName }) => interfaceName));
-      await kernel.answer;
-      if (kernel.isRefusing) throw new Error("nft: no");
-    },
-    forget() {
-      kernel.isForgotten += 1;
-    },
-    async keepAlive() {
-      if (kernel.isDead) throw new Error("nft: no such table");
-      kernel.calls.push("keep alive");
-    },
-    async remove() {
-      kernel.calls.push("remove");
-      return true;
-    },
-    differences: async () => [],
-    standing: async () => ({ text: "", chains: [] }),
-  };
-  const runCommand: RunCommand = async () => ({ exitCode: 0, stdout: JSON.stringify(kernel.links), stderr: "", isMissing: false });
-  let tellLine = (_: string) => {};
-  const followCommand: FollowCommand = (program, args, onLine, signal) => {
-    if ([program, ...args].join(" ") === "ip monitor link") tellLine = onLine;
-    return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  };
-  const bridgeGuard = createBridgeGuard({ guard, runCommand, followCommand, clock, emit: (event) => void events.push(event) });
-  const end = new AbortController();
-  void bridgeGuard.run(end.signal);
-  onTestFinished(() => end.abort());
-  return { bridgeGuard, clock, events, puts, kernel, end, tellLine: (line: string) => tellLine(line) };
-}
-
-describe("an address is held", () => {
-  test("since it is in the kernel, for its own container alone", async () => {
-    const { bridgeGuard, clock, puts } = kept();
-    clock.advance(500);
-    bridgeGuard.note([WEB]);
-    await flush();
-    expect(puts).toEqual([["veth7"]]);
-    const since = clock.now();
-    clock.advance(500);
-    bridgeGuard.note([WEB, DB]);
-    await flush();
-    expect([bridgeGuard.heldSince("web", "172.17.0.2"), bridgeGuard.heldSince("db", "172.17.0.3")]).toEqual([since, clock.now()]);
-    expect([bridgeGuard.heldSince("web", "172.17.0.3"), bridgeGuard.heldSince("db", "172.17.0.2")]).toEqual([undefined, undefined]);
-  });
-
-  test("no more once its container is gone, also while the kernel takes its time", async () => {
-    const { bridgeGuard, kernel } = kept();
-    bridgeGuard.note([WEB, DB]);
-    await flush();
-    const answer = Promise.withResolvers<void>();
-    kernel.answer = answer.promise;
-    bridgeGuard.note([DB]);
-    await flush();
-    expect([bridgeGuard.heldSince("web", "172.17.0.2"), bridgeGuard.heldSince("db", "172.17.0.3")]).toEqual([
-      undefined,
-      expect.any(Number),
+describe("putting a set in", () => {
+  test("is whole the first time, remembers each bridge before it is told, and then only changes what differs", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const guard = nftBridgeGuard(run);
+    await guard.put(ONE);
+    expect(calls).toEqual([
+      "nft -s list set bridge imdsgate bridges",
+      `nft -f -\n${nftBridgeGuardScript(ONE)}`,
+      "ip -j link show dev veth1",
+      "ip -j -d link show type bridge",
+      'nft -f -\nadd element bridge imdsgate bridges { "br-a" }\n',
+      "ip link set dev br-a type bridge no_linklocal_learn 1",
     ]);
-    answer.resolve();
-    await flush();
-    expect(bridgeGuard.heldSince("db", "172.17.0.3")).toEqual(expect.any(Number));
+    await guard.put(TWO);
+    expect(calls.slice(6)).toEqual([`nft -f -\n${nftBridgeGuardChange(ONE, TWO)}`, "ip -j link show dev veth2"]);
+    await guard.put(TWO);
+    expect(calls.slice(8)).toEqual([]);
+    await guard.put(ONE);
+    expect(calls.slice(8)).toEqual([`nft -f -\n${nftBridgeGuardChange(TWO, ONE)}`]);
   });
 
-  test("not before the kernel has said so", async () => {
-    const { bridgeGuard, kernel } = kept();
-    kernel.answer = new Promise(() => {});
-    bridgeGuard.note([WEB]);
-    await flush();
-    expect(bridgeGuard.heldSince("web", "172.17.0.2")).toBeUndefined();
+  test("is whole after forget, and the bridges are looked at again", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const guard = nftBridgeGuard(run);
+    await guard.put(ONE);
+    guard.forget();
+    await guard.put(ONE);
+    expect(calls.slice(6)).toEqual([
+      "nft -s list set bridge imdsgate bridges",
+      `nft -f -\n${nftBridgeGuardScript({ ...ONE, bridges: ["br-a"] })}`,
+      "ip -j link show dev veth1",
+      "ip -j -d link show type bridge",
+      "ip link set dev br-a type bridge no_linklocal_learn 1",
+    ]);
   });
 
-  test("not where its container has no certain place", async () => {
-    const { bridgeGuard, events } = kept();
-    bridgeGuard.note([{ ...WEB, interfaceIndexes: [11] }]);
-    await flush();
-    expect(bridgeGuard.heldSince("web", "172.17.0.2")).toBeUndefined();
-    bridgeGuard.note([{ ...WEB, interfaceIndexes: [11] }]);
-    await flush();
-    expect(events).toEqual([{ kind: "guard-gap", containers: ["web"] }]);
+  test("is whole where a change alone fails", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const guard = nftBridgeGuard((program, args, input) =>
+      input?.startsWith("add element") && input.includes("veth2")
+        ? Promise.resolve({ exitCode: 1, stdout: "", stderr: "No such file", isMissing: false })
+        : run(program, args, input),
+    );
+    await guard.put(ONE);
+    await guard.put(TWO);
+    expect(calls[6]).toBe(`nft -f -\n${nftBridgeGuardScript({ ...TWO, bridges: ["br-a"] })}`);
+  });
+
+  test("of a name that rules cannot hold is refused before anything is run for it", async () => {
+    const { run, calls } = scriptedRun(HOST);
+    const guard = nftBridgeGuard(run);
+    await guard.put(ONE);
+    const seen = calls.length;
+    const odd = { ports: [WEB, { ...DB, interfaceName: 'veth" accept' }], hostAddresses: [] };
+    await expect(guard.put(odd)).rejects.toMatchObject({ code: "RULES_FAILED" });
+    expect(calls.length).toBe(seen);
+  });
+
+  test("tells when it may not", async () => {
+    const { run } = scriptedRun({ ...HOST, "nft -f -": { exitCode: 1, stderr: "Operation not permitted (you must be root)\n" } });
+    await expect(nftBridgeGuard(run).put(ONE)).rejects.toMatchObject({ code: "RULES_NOT_PERMITTED" });
   });
 });
 
-test("notes that come while the kernel is busy go in together", async () => {
-  const { bridgeGuard, kernel, puts } = kept();
-  const answer = Promise.withResolvers<void>();
-  kernel.answer = answer.promise;
-  bridgeGuard.note([WEB]);
-  await flush();
-  bridgeGuard.note([]);
-  bridgeGuard.note([WEB, DB]);
-  answer.resolve();
-  await flush();
-  expect(puts).toEqual([["veth7"], ["veth7", "veth9"]]);
+test("before the first put nothing differs", async () => {
+  const { run, calls } = scriptedRun({});
+  expect(await nftBridgeGuard(run).differences()).toEqual([]);
+  expect(calls).toEqual([]);
 });
 
-test("a kernel that refuses holds nothing, is told once, and is tried again after 1, 2, 4 … 30 s", async () => {
-  const { bridgeGuard, clock, events, kernel, puts } = kept();
-  bridgeGuard.note([WEB]);
-  await flush();
-  kernel.isRefusing = true;
-  bridgeGuard.note([WEB, DB]);
-  await flush();
-  expect([bridgeGuard.heldSince("web", "172.17.0.2"), kernel.isForgotten]).toEqual([undefined, 1]);
-  clock.advance(1_000);
-  await flush();
-  expect([puts.length, events]).toEqual([3, [{ kind: "rules-unkept", backend: "guard (nft)", message: "nft: no" }]]);
-  for (const [index, seconds] of [2, 4, 8, 16, 30, 30].entries()) {
-    clock.advance(seconds * 1_000 - 1);
-    await flush();
-    expect(puts.length).toBe(3 + index);
-    clock.advance(1);
-    await flush();
-    expect(puts.length).toBe(4 + index);
-  }
-  kernel.isRefusing = false;
-  clock.advance(30_000);
-  await flush();
-  expect(bridgeGuard.heldSince("web", "172.17.0.2")).toBe(clock.now());
-});
+describe("the guard of a host", () => {
+  const NFT = "nft --check -f -";
+  const OLD_NFT: Answer = { exitCode: 1, stderr: "internal:0:0-0: Error: Could not process rule: Not supported\n" };
+  const version = (stdout: string): Answer => ({ stdout });
+  const DENIED: Answer = { exitCode: 255, stderr: "Permission denied (you must be root)\n" };
+  const EBTABLES_NFT = version("ebtables 1.8.9 (nf_tables)\n");
+  const EBTABLES_LEGACY = version("ebtables v2.0.11 (legacy) (December 2011)\n");
 
-test("a repair puts in everything anew, and what is held is held from then on", async () => {
-  const { bridgeGuard, clock, kernel, puts } = kept();
-  bridgeGuard.note([WEB]);
-  await flush();
-  clock.advance(5_000);
-  await bridgeGuard.repair();
-  expect([puts.length, kernel.isForgotten, bridgeGuard.heldSince("web", "172.17.0.2")]).toEqual([2, 1, clock.now()]);
-});
+  test.for<{ name: string; backend: BackendName; answers: Readonly<Record<string, Answer>>; tool: string }>([
+    { name: "nftables", backend: "nftables", answers: { [NFT]: {} }, tool: "nft" },
+    { name: "iptables-nft beside nft", backend: "iptables-nft", answers: { [NFT]: {}, "ebtables-nft -V": EBTABLES_NFT }, tool: "nft" },
+    { name: "iptables-legacy beside nft", backend: "iptables-legacy", answers: { [NFT]: {} }, tool: "nft" },
+    { name: "iptables-nft alone", backend: "iptables-nft", answers: { [NFT]: MISSING, "ebtables-nft -V": EBTABLES_NFT }, tool: "ebtables" },
+    {
+      name: "iptables-nft by its plain name",
+      backend: "iptables-nft",
+      answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_NFT },
+      tool: "ebtables",
+    },
+    {
+      name: "iptables-legacy, old nft",
+      backend: "iptables-legacy",
+      answers: { [NFT]: OLD_NFT, "ebtables-legacy -V": EBTABLES_LEGACY, "ebtables-legacy -t nat -L": {} },
+      tool: "ebtables",
+    },
+    {
+      name: "iptables-legacy by its plain name",
+      backend: "iptables-legacy",
+      answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_LEGACY, "ebtables -t nat -L": DENIED },
+      tool: "ebtables",
+    },
+  ])("is by $tool: $name", async ({ backend, answers, tool }) => {
+    expect(await probeBridgeGuard(scriptedRun(answers).run, backend)).toMatchObject({ guard: { tool } });
+  });
 
-test("after its end nothing more goes in, and what was in is taken out", async () => {
-  const { bridgeGuard, puts, kernel, end } = kept();
-  await flush();
-  end.abort();
-  bridgeGuard.note([WEB]);
-  await flush();
-  expect([puts, kernel.calls]).toEqual([[[]], ["remove"]]);
-});
-
-test("a guard is kept alive each ten seconds, and goes in whole where that fails", async () => {
-  const { bridgeGuard, clock, kernel, puts } = kept();
-  bridgeGuard.note([WEB]);
-  await flush();
-  clock.advance(10_000);
-  await flush();
-  expect([kernel.calls, puts.length]).toEqual([["keep alive"], 1]);
-  kernel.isDead = true;
-  clock.advance(10_000);
-  await flush();
-  expect(bridgeGuard.heldSince("web", "172.17.0.2")).toBeUndefined();
-  kernel.isDead = false;
-  clock.advance(1_000);
-  await flush();
-  expect([kernel.isForgotten, bridgeGuard.heldSince("web", "172.17.0.2")]).toEqual([1, clock.now()]);
-});
-
-test("a container whose veth is gone is held no more, whatever the runtime says of it", async () => {
-  const { bridgeGuard, kernel, puts, tellLine } = kept();
-  bridgeGuard.note([WEB, DB]);
-  await flush();
-  kernel.links = LINKS.filter(({ ifname }) => ifname !== "veth7");
-  tellLine("3: docker0: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500");
-  await flush();
-  expect(puts.length).toBe(1);
-  tellLine("Deleted 7: veth7@if6: <BROADCAST,MULTICAST> mtu 1500 link-netnsid 0");
-  await flush();
-  expect(puts).toEqual([["veth7", "veth9"], ["veth9"]]);
-  expect([bridgeGuard.heldSince("web", "172.17.0.2"), bridgeGuard.heldSince("db", "172.17.0.3")]).toEqual([undefined, expect.any(Number)]);
+  test.for<{ name: string; backend: BackendName; answers: Readonly<Record<string, Answer>>; problem: string }>([
+    {
+      name: "an old nft",
+      backend: "nftables",
+      answers: { [NFT]: OLD_NFT },
+      problem: 'There is no bridge guard: nft says "internal:0:0-0: Error: Could not process rule: Not supported".',
+    },
+    {
+      name: "the other variant alone",
+      backend: "iptables-legacy",
+      answers: { [NFT]: MISSING, "ebtables -V": EBTABLES_NFT },
+      problem: "There is no bridge guard: nft is not installed, and there is no ebtables of this kind.",
+    },
+    {
+      name: "a kernel without ebtables-legacy",
+      backend: "iptables-legacy",
+      answers: {
+        [NFT]: MISSING,
+        "ebtables -V": EBTABLES_LEGACY,
+        "ebtables -t nat -L": { exitCode: 255, stderr: "The kernel doesn't support the ebtables 'nat' table.\n" },
+      },
+      problem:
+        "There is no bridge guard: nft is not installed, and ebtables says \"The kernel doesn't support the ebtables 'nat' table.\".",
+    },
+  ])("cannot be had, and why is said: $name", async ({ backend, answers, problem }) => {
+    const help = 'Install the package "nftables" (0.9.4 or later, on a kernel with bridge support in nftables).';
+    expect(await probeBridgeGuard(scriptedRun(answers).run, backend)).toEqual({ problem: `${problem} ${help}` });
+  });
 });

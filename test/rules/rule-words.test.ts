@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { ebtablesGuardTool } from "../../src/rules/ebtables-guard.ts";
-import type { GuardState } from "../../src/rules/guard-set.ts";
+import type { BridgeGuardState } from "../../src/rules/bridge-guard-set.ts";
+import { ebtablesBridgeGuardTool } from "../../src/rules/ebtables-bridge-guard.ts";
 import { FAMILIES, iptablesScript } from "../../src/rules/iptables.ts";
 import { chainsInScript } from "../../src/rules/iptables-chains.ts";
+import { nftBridgeGuardTool } from "../../src/rules/nft-bridge-guard.ts";
 import { parseNftChains } from "../../src/rules/nft-chains.ts";
-import { nftGuardTool } from "../../src/rules/nft-guard.ts";
 import { nftScript } from "../../src/rules/nftables.ts";
 import type { ListedChain } from "../../src/rules/rule-differences.ts";
 import type { RuleSet } from "../../src/rules/rule-set.ts";
@@ -18,7 +18,7 @@ const RULE_SET: RuleSet = {
   workloadInterfaces: [],
   hostNetwork: { caught: ["docker"], exempt: [] },
 };
-const GUARD: GuardState = {
+const GUARD: BridgeGuardState = {
   ports: [{ interfaceName: "veth1", macs: ["02:42:ac:11:00:02"], addresses: ["172.17.0.2", "fd88::2"] }],
   hostAddresses: ["172.17.0.1"],
   bridges: ["docker0"],
@@ -28,8 +28,8 @@ const noRun: RunCommand = () => Promise.reject(new Error("nothing is run here"))
 const KINDS: readonly { readonly what: string; readonly chains: readonly ListedChain[] }[] = [
   { what: "nftables", chains: parseNftChains(nftScript(RULE_SET)) },
   { what: "iptables", chains: FAMILIES.flatMap((family) => chainsInScript(iptablesScript(RULE_SET, family), family.name)) },
-  { what: "the bridge guard of nft", chains: nftGuardTool(noRun).wanted(GUARD) },
-  { what: "the bridge guard of ebtables", chains: ebtablesGuardTool(noRun, "ebtables").wanted(GUARD) },
+  { what: "the bridge guard of nft", chains: nftBridgeGuardTool(noRun).wanted(GUARD) },
+  { what: "the bridge guard of ebtables", chains: ebtablesBridgeGuardTool(noRun, "ebtables").wanted(GUARD) },
 ];
 
 test.for(KINDS)("every chain and every set of $what has words of its own", ({ chains }) => {

@@ -1,14 +1,14 @@
 import { type Clock, sleep } from "../clock.ts";
 import type { Emit } from "../events.ts";
 import type { FollowCommand } from "../run-command.ts";
-import type { BridgeGuard } from "./bridge-guard.ts";
+import type { BridgeGuarding } from "./bridge-guarding.ts";
 import { createKeeper, IDLE_LOOK_MS } from "./keeper.ts";
 import type { WatchRules } from "./rule-changes.ts";
 import { createTurns } from "./turns.ts";
 
-export interface GuardKeeperParts {
+export interface BridgeGuardKeeperParts {
   readonly tool: "nft" | "ebtables";
-  readonly bridgeGuard: BridgeGuard;
+  readonly bridgeGuarding: BridgeGuarding;
   readonly follow: FollowCommand;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -24,12 +24,12 @@ const LONGEST_IDLE_MS = 600_000;
 const RESTART_MS = 10_000;
 
 /** Keeps the bridge guard as it was put in, as the keeper keeps the rules, until `signal` aborts. It never rejects. */
-export function keepGuard({ tool, bridgeGuard, follow, clock, emit }: GuardKeeperParts, signal: AbortSignal): Promise<void> {
+export function keepBridgeGuard({ tool, bridgeGuarding, follow, clock, emit }: BridgeGuardKeeperParts, signal: AbortSignal): Promise<void> {
   const keeper = createKeeper({
     backend: `guard (${tool})`,
     inTurn: createTurns(),
-    look: bridgeGuard.differences,
-    putIn: bridgeGuard.repair,
+    look: bridgeGuarding.differences,
+    putIn: bridgeGuarding.repair,
     isReleaseAsked: async () => false,
     release: async () => {},
     followUplinks: async () => {},

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ImdsgateEvent } from "../../src/events.ts";
-import type { BridgeGuard } from "../../src/rules/bridge-guard.ts";
-import { keepGuard } from "../../src/rules/guard-keeper.ts";
+import { keepBridgeGuard } from "../../src/rules/bridge-guard-keeper.ts";
+import type { BridgeGuarding } from "../../src/rules/bridge-guarding.ts";
 import type { RuleDifference } from "../../src/rules/rule-differences.ts";
 import type { FollowCommand } from "../../src/run-command.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
@@ -19,7 +19,7 @@ function startKeeper(tool: "nft" | "ebtables", ending = new AbortController()) {
   const nothingElse = () => {
     throw new Error("a keeper was not to ask that");
   };
-  const bridgeGuard: BridgeGuard = {
+  const bridgeGuarding: BridgeGuarding = {
     note: nothingElse,
     heldSince: nothingElse,
     run: nothingElse,
@@ -43,7 +43,7 @@ function startKeeper(tool: "nft" | "ebtables", ending = new AbortController()) {
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
   };
-  const kept = keepGuard({ tool, bridgeGuard, follow, clock, emit: (event) => void events.push(event) }, ending.signal);
+  const kept = keepBridgeGuard({ tool, bridgeGuarding, follow, clock, emit: (event) => void events.push(event) }, ending.signal);
   onTestFinished(() => ending.abort());
   return {
     clock,

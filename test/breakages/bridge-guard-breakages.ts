@@ -1,13 +1,13 @@
 import type { Breakage } from "./breakage.ts";
 
 const RULE = "README, security model 2";
-const FRAMES = { rule: RULE, tests: ["test/kernel/guard.test.ts"] };
-const NFT = { ...FRAMES, file: "src/rules/nft-guard.ts" };
-const HELD = { rule: RULE, file: "src/rules/bridge-guard.ts", tests: ["test/rules/bridge-guard.test.ts"] };
-const KEPT = { rule: RULE, file: "src/rules/guard-keeper.ts", tests: ["test/rules/guard-keeper.test.ts"] };
+const FRAMES = { rule: RULE, tests: ["test/kernel/bridge-guard.test.ts"] };
+const NFT = { ...FRAMES, file: "src/rules/nft-bridge-guard.ts" };
+const HELD = { rule: RULE, file: "src/rules/bridge-guarding.ts", tests: ["test/rules/bridge-guarding.test.ts"] };
+const KEPT = { rule: RULE, file: "src/rules/bridge-guard-keeper.ts", tests: ["test/rules/bridge-guard-keeper.test.ts"] };
 
 /** What a container may say of itself on a bridge, and what the gateway may believe of that. */
-export const GUARD_BREAKAGES: readonly Breakage[] = [
+export const BRIDGE_GUARD_BREAKAGES: readonly Breakage[] = [
   {
     ...NFT,
     name: "guard: a neighbour takes the MAC of another container",
@@ -74,7 +74,7 @@ export const GUARD_BREAKAGES: readonly Breakage[] = [
   {
     ...FRAMES,
     name: "guard: a bridge learns from frames that no rule sees",
-    file: "src/rules/guard.ts",
+    file: "src/rules/bridge-guard.ts",
     search: "    await tryEach(learning, (bridge) => endLinkLocalLearning(run, bridge));\n",
     replace: "",
     titled: "guard of nft.*the attacker gains nothing by group-mac",
@@ -110,7 +110,7 @@ export const GUARD_BREAKAGES: readonly Breakage[] = [
   {
     ...KEPT,
     name: "guard: what somebody changes in it is not looked for",
-    search: "look: bridgeGuard.differences,",
+    search: "look: bridgeGuarding.differences,",
     replace: "look: async () => [],",
     titled: "is back and told within half a minute",
   },

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import type { GuardState } from "../../src/rules/guard-set.ts";
-import { nftGuardChange, nftGuardScript } from "../../src/rules/nft-guard.ts";
+import type { BridgeGuardState } from "../../src/rules/bridge-guard-set.ts";
+import { nftBridgeGuardChange, nftBridgeGuardScript } from "../../src/rules/nft-bridge-guard.ts";
 
 const WEB = { interfaceName: "veth1", macs: ["02:00:00:00:00:02"], addresses: ["172.17.0.2", "fd88::2"] };
 const DB = { interfaceName: "veth2", macs: ["02:00:00:00:00:03"], addresses: ["172.17.0.3"] };
-const STATE: GuardState = { ports: [WEB], hostAddresses: ["172.17.0.1"], bridges: ["docker0"] };
+const STATE: BridgeGuardState = { ports: [WEB], hostAddresses: ["172.17.0.1"], bridges: ["docker0"] };
 
 describe("the guard's text for nft", () => {
   test("replaces the table, with each set a line per element", () => {
-    expect(nftGuardScript(STATE)).toBe(`add table bridge imdsgate
+    expect(nftBridgeGuardScript(STATE)).toBe(`add table bridge imdsgate
 delete table bridge imdsgate
 table bridge imdsgate {
   set alive {
@@ -99,17 +99,17 @@ table bridge imdsgate {
   });
 
   test("has no elements where nothing is known, and the same rules", () => {
-    const script = nftGuardScript({ ports: [], hostAddresses: [], bridges: [] });
+    const script = nftBridgeGuardScript({ ports: [], hostAddresses: [], bridges: [] });
     expect(script.replace("elements = { ether timeout 30s }", "")).not.toContain("elements");
     const rulesOf = (text: string) => text.slice(text.indexOf("  chain prerouting"));
-    expect(rulesOf(script)).toBe(rulesOf(nftGuardScript(STATE)));
+    expect(rulesOf(script)).toBe(rulesOf(nftBridgeGuardScript(STATE)));
   });
 
   test("gives every veth of a container all its MACs and addresses", () => {
     const macs = ["02:00:00:00:00:02", "02:00:00:00:01:02"];
     const addresses = ["172.17.0.2", "172.18.0.2"];
     const both = ["veth1", "veth2"].map((interfaceName) => ({ interfaceName, macs, addresses }));
-    const change = nftGuardChange({ ports: [], hostAddresses: [], bridges: [] }, { ports: both, hostAddresses: [], bridges: [] });
+    const change = nftBridgeGuardChange({ ports: [], hostAddresses: [], bridges: [] }, { ports: both, hostAddresses: [], bridges: [] });
     const [, elements = ""] = /endpoints4 \{ (.*) \}/.exec(change) ?? [];
     const wanted = ["veth1", "veth2"].flatMap((veth) =>
       macs.flatMap((mac) => addresses.map((address) => `"${veth}" . ${mac} . ${address}`)),
@@ -118,7 +118,7 @@ table bridge imdsgate {
   });
 
   test("adds what is new before it deletes what is gone", () => {
-    expect(nftGuardChange(STATE, { ...STATE, ports: [DB] })).toBe(`add element bridge imdsgate veths { "veth2" }
+    expect(nftBridgeGuardChange(STATE, { ...STATE, ports: [DB] })).toBe(`add element bridge imdsgate veths { "veth2" }
 add element bridge imdsgate macs { 02:00:00:00:00:03 }
 add element bridge imdsgate ports { "veth2" . 02:00:00:00:00:03 }
 add element bridge imdsgate addresses4 { 172.17.0.3 }
@@ -136,12 +136,12 @@ delete element bridge imdsgate claims6 { "veth1" . 02:00:00:00:00:02 . 0xfd88000
   });
 
   test("changes nothing where nothing differs", () => {
-    expect(nftGuardChange(STATE, { ...STATE, ports: [{ ...WEB }] })).toBe("");
+    expect(nftBridgeGuardChange(STATE, { ...STATE, ports: [{ ...WEB }] })).toBe("");
   });
 
   test("keeps what another port still owns", () => {
     const twin = { ...WEB, interfaceName: "veth9" };
-    expect(nftGuardChange({ ...STATE, ports: [WEB, twin] }, STATE)).toBe(`delete element bridge imdsgate veths { "veth9" }
+    expect(nftBridgeGuardChange({ ...STATE, ports: [WEB, twin] }, STATE)).toBe(`delete element bridge imdsgate veths { "veth9" }
 delete element bridge imdsgate ports { "veth9" . 02:00:00:00:00:02 }
 delete element bridge imdsgate endpoints4 { "veth9" . 02:00:00:00:00:02 . 172.17.0.2 }
 delete element bridge imdsgate endpoints6 { "veth9" . 02:00:00:00:00:02 . fd88::2 }
@@ -155,7 +155,7 @@ delete element bridge imdsgate claims6 { "veth9" . 02:00:00:00:00:02 . 0xfd88000
     { address: "1:2:3:4:5:6:7:8", bytes: "0x10002000300040005000600070008" },
     { address: "d88::ff:fe00:2", bytes: "0xd88000000000000000000fffe000002" },
   ])("writes $address as the number that a message holds", ({ address, bytes }) => {
-    const change = nftGuardChange({ ...STATE, hostAddresses: [] }, { ...STATE, hostAddresses: [address] });
+    const change = nftBridgeGuardChange({ ...STATE, hostAddresses: [] }, { ...STATE, hostAddresses: [address] });
     expect(change).toBe(`add element bridge imdsgate addresses6 { ${address} }\nadd element bridge imdsgate targets6 { ${bytes} }\n`);
   });
 });

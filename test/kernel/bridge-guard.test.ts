@@ -1,9 +1,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ebtablesGuard, type Guard, nftGuard } from "../../src/rules/guard.ts";
-import type { GuardSet } from "../../src/rules/guard-set.ts";
+import { type BridgeGuard, ebtablesBridgeGuard, nftBridgeGuard } from "../../src/rules/bridge-guard.ts";
+import type { BridgeGuardSet } from "../../src/rules/bridge-guard-set.ts";
 import type { RunCommand } from "../../src/run-command.ts";
+import {
+  type AttackOutcome,
+  type BridgeGuardNetwork,
+  startAgain,
+  startBridgeGuardNetwork,
+  whatBecomesOfClaimed,
+} from "./bridge-guard-network.ts";
 import { dumpRules } from "./dump.ts";
-import { type AttackOutcome, type GuardNetwork, startAgain, startGuardNetwork, whatBecomesOfClaimed } from "./guard-network.ts";
 import { IMDS4, IMDS6 } from "./network.ts";
 
 /** Every way to speak as the victim. `gain` is what it brings: answers and frames of the victim, or requests in its name. */
@@ -43,20 +49,23 @@ const KINDS = [
 const TRIES = Math.ceil(10_000 / KINDS.length);
 const NOTHING: AttackOutcome = { sent: TRIES, leaked: 0, answers: 0, arrived: 0 };
 
-const TOOLS: readonly { readonly tool: string; readonly guardOf: (run: RunCommand) => Guard; readonly sees: (kind: string) => boolean }[] =
-  [
-    { tool: "nft", guardOf: nftGuard, sees: () => true },
-    {
-      tool: "ebtables-nft",
-      guardOf: (run) => ebtablesGuard(run, "ebtables-nft"),
-      // Whom an advertisement is about, ebtables does not see: docs and doctor say so.
-      sees: (kind) => !["advert-own-source", "advert-behind-options", "advert-for-bridge"].includes(kind),
-    },
-  ];
+const TOOLS: readonly {
+  readonly tool: string;
+  readonly guardOf: (run: RunCommand) => BridgeGuard;
+  readonly sees: (kind: string) => boolean;
+}[] = [
+  { tool: "nft", guardOf: nftBridgeGuard, sees: () => true },
+  {
+    tool: "ebtables-nft",
+    guardOf: (run) => ebtablesBridgeGuard(run, "ebtables-nft"),
+    // Whom an advertisement is about, ebtables does not see: docs and doctor say so.
+    sees: (kind) => !["advert-own-source", "advert-behind-options", "advert-for-bridge"].includes(kind),
+  },
+];
 
-let network: GuardNetwork;
+let network: BridgeGuardNetwork;
 beforeAll(async () => {
-  network = await startGuardNetwork();
+  network = await startBridgeGuardNetwork();
 });
 afterAll(() => network[Symbol.asyncDispose]());
 
@@ -79,7 +88,7 @@ describe("without a guard", () => {
 });
 
 describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
-  let guard: Guard;
+  let guard: BridgeGuard;
   let before: string;
   beforeAll(async () => {
     before = await found();
@@ -121,7 +130,7 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
     const { victim, attacker, machine } = network;
     await victim.ask({ act: "listen", name: "victim", host: "0.0.0.0", port: 8_000 });
     await victim.ask({ act: "listen", name: "victim6", host: "::", port: 8_000 });
-    const from = (place: GuardNetwork["machine"], host: string, port: number) =>
+    const from = (place: BridgeGuardNetwork["machine"], host: string, port: number) =>
       place.ask({ act: "request", host, port, timeoutMs: 5_000 });
     expect([
       await from(machine, IMDS4, 80),
@@ -176,7 +185,7 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
 
   test("a change of what somebody has taken out puts in all", async () => {
     await network.host.sh("nft", ["delete", "table", "bridge", guard.tool === "nft" ? "imdsgate" : "nat"]);
-    const grown: GuardSet = { ...network.set, hostAddresses: [...network.set.hostAddresses, "172.32.0.1"] };
+    const grown: BridgeGuardSet = { ...network.set, hostAddresses: [...network.set.hostAddresses, "172.32.0.1"] };
     await guard.put(grown);
     expect(await guard.differences()).toEqual([]);
     await guard.put(network.set);
@@ -222,7 +231,7 @@ describe.for(TOOLS)("with the guard of $tool", ({ tool, guardOf, sees }) => {
   });
 });
 
-const DAMAGES: Readonly<Record<Guard["tool"], readonly (readonly [string, ...string[]])[]>> = {
+const DAMAGES: Readonly<Record<BridgeGuard["tool"], readonly (readonly [string, ...string[]])[]>> = {
   nft: [
     ["nft", "delete table bridge imdsgate"],
     ["nft", "flush ruleset bridge"],
@@ -254,7 +263,7 @@ async function askAsVictim(): Promise<readonly string[]> {
   return said;
 }
 
-async function askOften({ attacker }: GuardNetwork): Promise<readonly string[]> {
+async function askOften({ attacker }: BridgeGuardNetwork): Promise<readonly string[]> {
   const said: string[] = [];
   for (let count = 0; count < 20; count += 1) said.push(await attacker.ask({ act: "request", host: IMDS4, port: 80, timeoutMs: 5_000 }));
   return said;

@@ -1,7 +1,7 @@
 import { ipv6Bytes } from "../address.ts";
 import type { RunCommand } from "../run-command.ts";
-import { claimedAddressesOf, endpointsOf, type GuardState, isIpv6 } from "./guard-set.ts";
-import type { GuardTool } from "./guard-tool.ts";
+import { type BridgeGuardState, claimedAddressesOf, endpointsOf, isIpv6 } from "./bridge-guard-set.ts";
+import type { BridgeGuardTool } from "./bridge-guard-tool.ts";
 import { listIfThere } from "./nft-listing.ts";
 import type { ListedChain } from "./rule-differences.ts";
 import { IMDS_IPV4, IMDS_IPV6 } from "./rule-set.ts";
@@ -78,7 +78,7 @@ const RULES: readonly string[] = [
 ];
 
 /** One `nft -f -` script that replaces the guard as a single transaction, whether it is there or not. */
-export function nftGuardScript(state: GuardState): string {
+export function nftBridgeGuardScript(state: BridgeGuardState): string {
   const elements = elementsOf(state);
   return [
     `add table ${TABLE}`,
@@ -102,7 +102,7 @@ export function nftGuardScript(state: GuardState): string {
 }
 
 /** The script that makes `after` of `before`, again one transaction; empty where nothing changes. */
-export function nftGuardChange(before: GuardState, after: GuardState): string {
+export function nftBridgeGuardChange(before: BridgeGuardState, after: BridgeGuardState): string {
   const [old, wanted] = [elementsOf(before), elementsOf(after)];
   const lines = (verb: "add" | "delete", these: Elements, without: Elements) =>
     SET_NAMES.flatMap((name) => {
@@ -113,7 +113,7 @@ export function nftGuardChange(before: GuardState, after: GuardState): string {
   return [...lines("add", wanted, old), ...lines("delete", old, wanted)].join("");
 }
 
-function elementsOf(state: GuardState): Elements {
+function elementsOf(state: BridgeGuardState): Elements {
   const { ports, bridges } = state;
   const claimed = claimedAddressesOf(state);
   const endpoints = endpointsOf(state);
@@ -149,15 +149,15 @@ function numberOf(address: string): string {
 }
 
 /** nftables: a table of the bridge family, which may stand beside iptables of either kind. */
-export function nftGuardTool(run: RunCommand): GuardTool {
+export function nftBridgeGuardTool(run: RunCommand): BridgeGuardTool {
   const load = (input: string) => runTool(run, { program: "nft", args: ["-f", "-"], input });
   return {
     name: "nft",
     async replace(state) {
-      await load(nftGuardScript(state));
+      await load(nftBridgeGuardScript(state));
     },
     async change(before, after) {
-      const script = nftGuardChange(before, after);
+      const script = nftBridgeGuardChange(before, after);
       if (script !== "") await load(script);
     },
     async keepAlive() {
@@ -177,7 +177,7 @@ export function nftGuardTool(run: RunCommand): GuardTool {
       const text = await listIfThere(run, ["table", ...TABLE.split(" ")]);
       return { text, chains: chainsIn(text) };
     },
-    wanted: (state) => chainsIn(nftGuardScript(state)),
+    wanted: (state) => chainsIn(nftBridgeGuardScript(state)),
   };
 }
 

@@ -11,14 +11,14 @@ export interface GuardedPort {
 }
 
 /** What the bridge guard knows; it judges nothing else. */
-export interface GuardSet {
+export interface BridgeGuardSet {
   readonly ports: readonly GuardedPort[];
   /** Addresses of the bridges themselves: nobody behind a port may claim them. */
   readonly hostAddresses: readonly string[];
 }
 
 /** A guard set and what the guard has changed besides rules. */
-export interface GuardState extends GuardSet {
+export interface BridgeGuardState extends BridgeGuardSet {
   /** Bridges that the guard has told not to learn from link-local frames, see `bridge-learning.ts`. */
   readonly bridges: readonly string[];
 }
@@ -31,14 +31,14 @@ interface Endpoint {
 }
 
 /** Every MAC with every address, each of a port's own: a container answers on one veth for what it has on another. */
-export function endpointsOf({ ports }: GuardSet): readonly Endpoint[] {
+export function endpointsOf({ ports }: BridgeGuardSet): readonly Endpoint[] {
   return ports.flatMap(({ interfaceName: veth, macs, addresses }) =>
     macs.flatMap((mac) => addresses.map((address) => ({ veth, mac, address }))),
   );
 }
 
 /** Whose claim to be someone is judged: all addresses of the ports and of the host, each once. */
-export function claimedAddressesOf({ ports, hostAddresses }: GuardSet): readonly string[] {
+export function claimedAddressesOf({ ports, hostAddresses }: BridgeGuardSet): readonly string[] {
   return [...new Set([...ports.flatMap(({ addresses }) => addresses), ...hostAddresses])];
 }
 
@@ -46,12 +46,15 @@ export function claimedAddressesOf({ ports, hostAddresses }: GuardSet): readonly
  * The two states without the ports that are in both and share nothing with one that is not: the same change between them, however many
  * ports there are.
  */
-export function changedParts(before: GuardState, after: GuardState): { readonly before: GuardState; readonly after: GuardState } {
+export function changedParts(
+  before: BridgeGuardState,
+  after: BridgeGuardState,
+): { readonly before: BridgeGuardState; readonly after: BridgeGuardState } {
   const [old, wanted] = [new Set(before.ports.map(textOf)), new Set(after.ports.map(textOf))];
   const isChanged = (port: GuardedPort) => !(old.has(textOf(port)) && wanted.has(textOf(port)));
   const words = [...before.ports, ...after.ports].filter(isChanged).flatMap(wordsOf);
   const changed = new Set([...words, ...before.hostAddresses, ...after.hostAddresses]);
-  const concerned = ({ ports }: GuardState) => ports.filter((port) => wordsOf(port).some((word) => changed.has(word)));
+  const concerned = ({ ports }: BridgeGuardState) => ports.filter((port) => wordsOf(port).some((word) => changed.has(word)));
   return { before: { ...before, ports: concerned(before) }, after: { ...after, ports: concerned(after) } };
 }
 
@@ -79,7 +82,7 @@ export function isHoldable(port: GuardedPort): boolean {
 }
 
 /** Throws RULES_FAILED for what a tool could read otherwise than it is meant. */
-export function refuseUnlikelySet({ ports, hostAddresses }: GuardSet): void {
+export function refuseUnlikelySet({ ports, hostAddresses }: BridgeGuardSet): void {
   for (const { interfaceName, macs, addresses } of ports) {
     refuseUnlikelyInterface(interfaceName);
     for (const mac of macs) refuseUnless(/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac), "hardware address", mac);

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { ebtablesGuardChange, ebtablesGuardScript } from "../../src/rules/ebtables-guard.ts";
-import type { GuardState } from "../../src/rules/guard-set.ts";
+import type { BridgeGuardState } from "../../src/rules/bridge-guard-set.ts";
+import { ebtablesBridgeGuardChange, ebtablesBridgeGuardScript } from "../../src/rules/ebtables-bridge-guard.ts";
 
 const WEB = { interfaceName: "veth1", macs: ["02:00:00:00:00:02"], addresses: ["172.17.0.2", "fd88::2"] };
 const DB = { interfaceName: "veth2", macs: ["02:00:00:00:00:03"], addresses: ["172.17.0.3"] };
-const STATE: GuardState = { ports: [WEB], hostAddresses: ["172.17.0.1"], bridges: ["docker0"] };
+const STATE: BridgeGuardState = { ports: [WEB], hostAddresses: ["172.17.0.1"], bridges: ["docker0"] };
 
 describe("the guard's text for ebtables", () => {
   test("replaces every chain of ours in one transaction", () => {
-    expect(ebtablesGuardScript(STATE)).toBe(`*nat
+    expect(ebtablesBridgeGuardScript(STATE)).toBe(`*nat
 :IMDSGATE-GUARD RETURN
 :IMDSGATE-MAC RETURN
 :IMDSGATE-VETH RETURN
@@ -58,13 +58,13 @@ COMMIT
   });
 
   test("takes out the old jumps, and remembers what was not there before us", () => {
-    const again = ebtablesGuardScript(STATE, { jumps: 2, chains: ["IMDSGATE-GUARD"], bridges: [], added: ["nat"] });
+    const again = ebtablesBridgeGuardScript(STATE, { jumps: 2, chains: ["IMDSGATE-GUARD"], bridges: [], added: ["nat"] });
     const added = ["-A IMDSGATE-ADDED -i nat -j CONTINUE", "-D PREROUTING -j IMDSGATE-GUARD", "-D PREROUTING -j IMDSGATE-GUARD"];
-    expect(again).toBe(ebtablesGuardScript(STATE).replace("-I PREROUTING", `${added.join("\n")}\n-I PREROUTING`));
+    expect(again).toBe(ebtablesBridgeGuardScript(STATE).replace("-I PREROUTING", `${added.join("\n")}\n-I PREROUTING`));
   });
 
   test("lets new ones through ahead of all drops, and only then deletes what is gone", () => {
-    expect(ebtablesGuardChange(STATE, { ...STATE, ports: [DB] })).toBe(`*nat
+    expect(ebtablesBridgeGuardChange(STATE, { ...STATE, ports: [DB] })).toBe(`*nat
 -I IMDSGATE-MAC -s 02:00:00:00:00:03 -i veth2 -j RETURN
 -A IMDSGATE-MAC -s 02:00:00:00:00:03 -j DROP
 -A IMDSGATE-VETH -i veth2 -j DROP
@@ -88,6 +88,6 @@ COMMIT
   });
 
   test("changes nothing where nothing differs", () => {
-    expect(ebtablesGuardChange(STATE, { ...STATE, ports: [{ ...WEB }] })).toBe("");
+    expect(ebtablesBridgeGuardChange(STATE, { ...STATE, ports: [{ ...WEB }] })).toBe("");
   });
 });

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { GuardSet } from "../../src/rules/guard-set.ts";
+import type { BridgeGuardSet } from "../../src/rules/bridge-guard-set.ts";
 import { nftablesBackend } from "../../src/rules/nftables.ts";
 import { type Namespace, startHostNamespace, startPeerNamespace } from "./namespace.ts";
 import { GATEWAY_PORT, IMDS4 } from "./network.ts";
@@ -15,13 +15,13 @@ const CONNECTED_PORT = 9_998;
  *     machine       .4 ─ vmachine ┘                   ┼ host: the gateway's stand-in
  *     victim 172.31.0.2 ─ vsecond ─ br-b  172.31.0.1  ┘
  */
-export interface GuardNetwork {
+export interface BridgeGuardNetwork {
   readonly host: Namespace;
   readonly victim: Namespace;
   readonly attacker: Namespace;
   readonly machine: Namespace;
   /** What the inventory knows here. */
-  readonly set: GuardSet;
+  readonly set: BridgeGuardSet;
   /** Sends `tries` frames of one kind as the attacker, or from the machine that nobody knows, and tells what came of it. */
   attack(kind: string, tries: number, from?: "attacker" | "machine"): Promise<AttackOutcome>;
   /** How many connections the gateway's stand-in has accepted, by source. */
@@ -52,7 +52,7 @@ const NOBODY = { v4: "172.30.0.77", v6: "fd88:1::77" };
 
 const macs = [VICTIM.mac, SECOND.mac];
 const addresses = [VICTIM, SECOND].flatMap(({ v4, v6, link }) => [v4, v6, link]);
-const SET: GuardSet = {
+const SET: BridgeGuardSet = {
   ports: [
     { interfaceName: "vvictim", macs, addresses },
     { interfaceName: "vsecond", macs, addresses },
@@ -62,7 +62,7 @@ const SET: GuardSet = {
 };
 
 /** Builds the network, with the redirect and a listener in the gateway's place. */
-export async function startGuardNetwork(): Promise<GuardNetwork> {
+export async function startBridgeGuardNetwork(): Promise<BridgeGuardNetwork> {
   await using made = new AsyncDisposableStack();
   const host = made.use(await startHostNamespace());
   const peers = await Promise.all([1, 2, 3].map(() => startPeerNamespace(host)));
@@ -204,18 +204,18 @@ async function startListener(host: Namespace): Promise<{ readonly stop: () => Pr
 interface Restarted {
   readonly container: Namespace;
   /** What the inventory knows from the container's last life, and what it will know. */
-  readonly old: GuardSet;
-  readonly new: GuardSet;
+  readonly old: BridgeGuardSet;
+  readonly new: BridgeGuardSet;
   readonly [Symbol.asyncDispose]: () => Promise<void>;
 }
 
-export async function startAgain({ host, set }: GuardNetwork): Promise<Restarted> {
+export async function startAgain({ host, set }: BridgeGuardNetwork): Promise<Restarted> {
   await using made = new AsyncDisposableStack();
   const container = made.use(await startPeerNamespace(host));
   await becomeQuick(container);
   await batch(host, portLines("vnew", "br-a", "eth0", container.pid));
   await batch(container, [...endLines("eth0", AGAIN), ...routeLines(BRIDGE)]);
-  const withPort = (interfaceName: string): GuardSet => ({
+  const withPort = (interfaceName: string): BridgeGuardSet => ({
     ...set,
     ports: [...set.ports, { interfaceName, macs: [AGAIN.mac], addresses: [AGAIN.v4, AGAIN.v6, AGAIN.link] }],
   });
@@ -224,7 +224,7 @@ export async function startAgain({ host, set }: GuardNetwork): Promise<Restarted
 }
 
 /** What becomes of the victim's IPv6 address when the attacker claims it before the victim knows that it is free. */
-export async function whatBecomesOfClaimed({ victim, attack, heal }: GuardNetwork): Promise<"kept" | "given up"> {
+export async function whatBecomesOfClaimed({ victim, attack, heal }: BridgeGuardNetwork): Promise<"kept" | "given up"> {
   const set = (accept: number, waitMs: number) =>
     victim.sh("sysctl", ["-qw", `net.ipv6.conf.eth0.accept_dad=${accept}`, `net.ipv6.neigh.eth0.retrans_time_ms=${waitMs}`]);
   const getAgain = (how: string) => batch(victim, [`addr del ${VICTIM.v6}/64 dev eth0`, `addr add ${VICTIM.v6}/64 dev eth0 ${how}`]);

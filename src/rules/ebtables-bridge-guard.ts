@@ -1,7 +1,7 @@
 import type { RunCommand } from "../run-command.ts";
 import { leftoverScript } from "./added-tables.ts";
-import { claimedAddressesOf, endpointsOf, type GuardState, isIpv6 } from "./guard-set.ts";
-import type { GuardTool } from "./guard-tool.ts";
+import { type BridgeGuardState, claimedAddressesOf, endpointsOf, isIpv6 } from "./bridge-guard-set.ts";
+import type { BridgeGuardTool } from "./bridge-guard-tool.ts";
 import { parseNftListing } from "./nft-listing.ts";
 import type { ListedChain } from "./rule-differences.ts";
 import { IMDS_IPV4, IMDS_IPV6 } from "./rule-set.ts";
@@ -20,7 +20,7 @@ interface Chain {
 type Chains = ReadonlyMap<string, Chain>;
 
 /** The chains that make `state`, by name. Options stand in the order in which ebtables lists them. */
-function chainsOf(state: GuardState, added: readonly string[]): Chains {
+function chainsOf(state: BridgeGuardState, added: readonly string[]): Chains {
   const { ports, bridges } = state;
   const veths = unique(ports.map(({ interfaceName }) => interfaceName));
   const macs = unique(ports.flatMap((port) => port.macs));
@@ -49,7 +49,7 @@ const GUARD_RULES: readonly string[] = [
   `-p IPv6 --ip6-dst ${IMDS_IPV6} -j ${OWN}IP6`,
 ];
 
-function addressChains(state: GuardState): readonly (readonly [string, Chain])[] {
+function addressChains(state: BridgeGuardState): readonly (readonly [string, Chain])[] {
   const claimed = claimedAddressesOf(state);
   const endpoints = endpointsOf(state);
   const inFamily = (wantsIpv6: boolean) => ({
@@ -95,7 +95,7 @@ interface Present {
 const NOTHING: Present = { jumps: 0, chains: [], bridges: [], added: [] };
 
 /** One `ebtables-restore --noflush` script that replaces the guard as a single transaction, whether it is there or not. */
-export function ebtablesGuardScript(state: GuardState, present: Present = NOTHING): string {
+export function ebtablesBridgeGuardScript(state: BridgeGuardState, present: Present = NOTHING): string {
   const chains = [...chainsOf(state, present.added)];
   return script([
     ...chains.map(([name]) => `:${name} RETURN`),
@@ -107,7 +107,7 @@ export function ebtablesGuardScript(state: GuardState, present: Present = NOTHIN
 }
 
 /** The script that makes `after` of `before`, again one transaction; empty where nothing changes. */
-export function ebtablesGuardChange(before: GuardState, after: GuardState): string {
+export function ebtablesBridgeGuardChange(before: BridgeGuardState, after: BridgeGuardState): string {
   const [old, wanted] = [chainsOf(before, []), chainsOf(after, [])];
   const lines = (verbs: { readonly first: string; readonly rest: string }, these: Chains, others: Chains) =>
     [...these].flatMap(([name, { first, rest }]) => {
@@ -136,7 +136,7 @@ function script(lines: readonly string[]): string {
  * where nft is not to be had. It does not see whom a neighbour advertisement is about: a container may still take another's IPv6 address
  * with one that it sends from its own. Workloads of such hosts have to be attested by socket as well.
  */
-export function ebtablesGuardTool(run: RunCommand, program: string): GuardTool {
+export function ebtablesBridgeGuardTool(run: RunCommand, program: string): BridgeGuardTool {
   const restore = (input: string) => runTool(run, { program: `${program}-restore`, args: ["--noflush"], input });
   const list = () => runTool(run, { program, args: ["-t", "nat", "-L", "--Lmac2"] });
   return {
@@ -144,10 +144,10 @@ export function ebtablesGuardTool(run: RunCommand, program: string): GuardTool {
     async replace(state) {
       const present = presentIn(chainsIn(await list()));
       const added = unique([...present.added, ...(await absentParts(run))]);
-      await restore(ebtablesGuardScript(state, { ...present, added }));
+      await restore(ebtablesBridgeGuardScript(state, { ...present, added }));
     },
     async change(before, after) {
-      const changes = ebtablesGuardChange(before, after);
+      const changes = ebtablesBridgeGuardChange(before, after);
       if (changes !== "") await restore(changes);
     },
     // ebtables has nothing that ends by itself.

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { changedParts, type GuardedPort, type GuardState, refuseUnlikelySet } from "../../src/rules/guard-set.ts";
-import { nftGuardChange } from "../../src/rules/nft-guard.ts";
+import { type BridgeGuardState, changedParts, type GuardedPort, refuseUnlikelySet } from "../../src/rules/bridge-guard-set.ts";
+import { nftBridgeGuardChange } from "../../src/rules/nft-bridge-guard.ts";
 
 const PORT: GuardedPort = { interfaceName: "veth1", macs: ["02:00:00:00:00:02"], addresses: ["172.17.0.2", "fd88::2"] };
 
@@ -51,7 +51,7 @@ describe("the parts that a change concerns", () => {
       addresses: [index, index ^ 1].map((of) => `172.17.0.${of + 2}`),
     }),
   );
-  const state: GuardState = { ports, hostAddresses: ["172.17.0.1"], bridges: [] };
+  const state: BridgeGuardState = { ports, hostAddresses: ["172.17.0.1"], bridges: [] };
 
   test.for([
     { name: "nothing", after: state, concerned: 0 },
@@ -78,6 +78,6 @@ describe("the parts that a change concerns", () => {
         .split("\n")
         .flatMap((line) => line.split(/[{},]/).map((word) => word.trim()))
         .sort();
-    expect(linesOf(nftGuardChange(parts.before, parts.after))).toEqual(linesOf(nftGuardChange(before, after)));
+    expect(linesOf(nftBridgeGuardChange(parts.before, parts.after))).toEqual(linesOf(nftBridgeGuardChange(before, after)));
   });
 });
