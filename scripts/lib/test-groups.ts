@@ -38,7 +38,10 @@ export interface Group {
 }
 
 /** They tell how soon something is done, so nothing else may run meanwhile. */
-const TIMED = ["keeper", "many-interfaces", "random-damage", "rules-command"].map((name) => `test/kernel/${name}.test.ts`);
+const TIMED: Readonly<Record<string, readonly string[]>> = {
+  kernel: ["keeper", "many-interfaces", "random-damage", "rules-command"],
+  docker: ["address-reuse", "churn", "late-events", "restarts"],
+};
 const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential", "moto", "packages"];
 
 /** All groups, in the order in which they run. */
@@ -97,12 +100,19 @@ async function runKernel(place: RunPlace): Promise<GroupResult> {
   if (!isRoot() && !(await canRun("unshare", ["--user", "--map-root-user", "--net", "true"]))) {
     return notRun("kernel", "this machine gives an ordinary user no namespaces; run it as root");
   }
-  const others = await runVitest(place, "kernel", ["test/kernel/", "--maxWorkers=2", ...TIMED.flatMap((file) => ["--exclude", file])]);
-  const timed = await runVitest(place, "kernel", [...TIMED, "--no-file-parallelism"]);
+  return runPaired(place, "kernel");
+}
+
+/** Runs the tests in the folder of that name, two files at a time, most of whose time is waiting; then those that are timed, each alone. */
+async function runPaired(place: RunPlace, name: string): Promise<GroupResult> {
+  const timed = (TIMED[name] ?? []).map((file) => `test/${name}/${file}.test.ts`);
+  const others = await runVitest(place, name, [`test/${name}/`, "--maxWorkers=2", ...timed.flatMap((file) => ["--exclude", file])]);
+  if (timed.length === 0 || place.signal.aborted) return others;
+  const last = await runVitest(place, name, [...timed, "--no-file-parallelism"]);
   return {
-    passed: others.passed + timed.passed,
-    failures: [...others.failures, ...timed.failures],
-    notRun: [...others.notRun, ...timed.notRun],
+    passed: others.passed + last.passed,
+    failures: [...others.failures, ...last.failures],
+    notRun: [...others.notRun, ...last.notRun],
   };
 }
 
@@ -120,7 +130,7 @@ async function runPackages(place: RunPlace): Promise<GroupResult> {
   if (globSync("*.{deb,rpm}", { cwd: join(ROOT, "dist/packages") }).length < 2) return notRun("packages", "they could not be made");
   if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--cgroup", "--fork", "true"])))
     return notRun("packages", "this machine forbids namespaces");
-  const result = await runVitest(place, "packages", ["test/packages/", "--no-file-parallelism"]);
+  const result = await runPaired(place, "packages");
   if (place.signal.aborted) {
     await processesEnded(place.marker);
     await removeDeadCgroups();
@@ -136,7 +146,7 @@ async function runOnDockerHosts(place: RunPlace, name: "docker" | "clients"): Pr
   if (!existsSync(join(ROOT, ".tools/docker/image.tar")))
     return notRun(name, "the Python environment for its containers could not be made");
   if (!(await canRun("unshare", ["--net", "--mount", "--pid", "--fork", "true"]))) return notRun(name, "this machine forbids namespaces");
-  const result = await runVitest(place, name, [`test/${name}/`, "--no-file-parallelism"]);
+  const result = await runPaired(place, name);
   if (place.signal.aborted) {
     await processesEnded(place.marker);
     await removeDeadCgroups();

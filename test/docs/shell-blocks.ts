@@ -96,7 +96,7 @@ export const SHELL_BLOCKS: readonly ShownBlock[] = [
     page: "docs/install.md",
     commands: ["sudo ./scripts/vm"],
     needs: "people",
-    by: { file: "test/packages/restarts.test.ts", says: "dpkg -i /tmp/newer.deb" },
+    by: { file: "test/packages/upgrades.test.ts", says: "dpkg -i" },
   },
   {
     page: "docs/install.md",

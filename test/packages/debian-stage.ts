@@ -64,10 +64,10 @@ export interface Told {
   readonly longestMs: number;
 }
 
-/** Has four askers ask for the role of `web` without end while `act` runs. */
-export async function whileAsked(host: DebianHost, act: () => Promise<void>): Promise<Told> {
+/** Has four askers in `web` ask for `path` without end while `act` runs. */
+export async function whileAsked(host: DebianHost, act: () => Promise<void>, path = ROLES): Promise<Told> {
   const asker = host.start(
-    `mkfifo /tmp/asking; exec ip netns exec web ${CHECKOUT_NODE} /opt/checkout/test/packages/asker.ts 4 <>/tmp/asking`,
+    `mkfifo /tmp/asking; exec ip netns exec web ${CHECKOUT_NODE} /opt/checkout/test/packages/asker.ts 4 ${path} <>/tmp/asking`,
   );
   await asker.printed(/^asking$/m);
   await act();

@@ -22,11 +22,11 @@ export async function removeDeadCgroups(): Promise<void> {
 /** Ends what still runs in a cgroup of ours and removes it with all below it. */
 export async function removeCgroup(folder: string): Promise<void> {
   for (let tries = 0; existsSync(folder); tries += 1) {
-    writeFileSync(join(folder, "cgroup.kill"), "1");
     try {
+      writeFileSync(join(folder, "cgroup.kill"), "1");
       removeTree(folder);
     } catch (error) {
-      // the kernel empties a cgroup a moment after its last process was killed
+      // The kernel empties a cgroup a moment after its last process was killed. Or another test file has removed it meanwhile.
       if (tries === TRIES) throw new Error(`cannot remove ${folder}`, { cause: error });
       await delay(20);
     }

@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { type DebianHost, packageFile } from "./debian-host.ts";
+import { askFrom, debianWithGateway, ROLES, whileAsked } from "./debian-stage.ts";
+
+const UPGRADES = 50;
+const CREDENTIALS = `${ROLES}web-role`;
+const LOG = "journalctl --unit imdsgate --output cat --no-pager";
+
+/** What the gateways tell from now on but for each answer with credentials, in whatever order, once `stops` of them have told that they stop. */
+async function eventsFrom(host: DebianHost): Promise<{ readonly untilStops: (stops: number) => Promise<readonly string[]> }> {
+  const [, cursor = ""] = /^-- cursor: (.*)$/m.exec(await host.sh(`${LOG} --show-cursor --lines 1`)) ?? [];
+  const read = `${LOG} --after-cursor '${cursor}'`;
+  return {
+    async untilStops(stops) {
+      const isOver = `[ "$(${read} | grep -c imdsgate.stopping)" -ge ${stops} ]`;
+      const journal = await host.sh(`for i in $(seq 100); do ${isOver} && break; sleep 0.1; done; ${read}`);
+      const names = [...journal.matchAll(/"event\.name":"imdsgate\.([a-z-]+)"/g)].map(([, name = ""]) => name);
+      return names.filter((name) => name !== "vend").sort();
+    },
+  };
+}
+
+/** Makes the package once more with another version, and gives its file. */
+async function newerPackage(host: DebianHost, version: string): Promise<string> {
+  const folder = `/tmp/${version}`;
+  const setVersion = `sed -i 's/^Version: .*/Version: ${version}/' ${folder}/DEBIAN/control`;
+  await host.sh(
+    `dpkg-deb -R ${packageFile("deb")} ${folder} && ${setVersion} && dpkg-deb -Znone -b ${folder} ${folder}.deb && rm -r ${folder}`,
+  );
+  return `${folder}.deb`;
+}
+
+/** Each event so many times. */
+function times(count: number, events: readonly string[]): readonly string[] {
+  return events.flatMap((event) => Array.from({ length: count }, () => event));
+}
+
+// Nothing was closed meanwhile, and nobody asked who this host is or called STS: the one before knew.
+const EVENTS_OF_ONE = ["handover", "handover", "host-facts", "rules-applied", "rules-chosen", "starting", "stopping"];
+
+test("a newer .deb takes its place, and the program that took over is a main process like any other: its stop brings answers to their end", async () => {
+  const host = await debianWithGateway();
+  const newer = await newerPackage(host, "99.0.0-1");
+  const started = "systemctl show -P ExecMainStartTimestampMonotonic imdsgate";
+  const before = await host.sh(started);
+  const events = await eventsFrom(host);
+  await host.sh(`dpkg -i ${newer}`);
+  expect(Number(await host.sh(started))).toBeGreaterThan(Number(before));
+  expect(await host.sh("dpkg-query -W imdsgate")).toBe("imdsgate\t99.0.0-1\n");
+  expect(await events.untilStops(1)).toEqual(EVENTS_OF_ONE);
+  const { told } = await whileAsked(host, async () => void (await host.sh("systemctl restart imdsgate")));
+  expect(Object.keys(told)).toEqual(["200 web-role"]);
+}, 120_000);
+
+test(`${UPGRADES} times another .deb takes its place under load without a failed request or a call to STS, and the rules stay`, async () => {
+  const host = await debianWithGateway();
+  const packages = [await newerPackage(host, "99.0.0-1"), await newerPackage(host, "99.0.1-1")];
+  expect(await askFrom(host, "web", CREDENTIALS)).toBe("200");
+  const events = await eventsFrom(host);
+  const upgrade = async () => {
+    for (let count = 0; count < UPGRADES; count += 1) await host.sh(`dpkg -i ${packages[count % packages.length]}`);
+  };
+  const { told } = await whileAsked(host, upgrade, CREDENTIALS);
+  // The same session all the time: another one would be another answer here.
+  expect(Object.keys(told)).toEqual([expect.stringMatching(/^200 ASIA\w+$/)]);
+  expect(await events.untilStops(UPGRADES)).toEqual(times(UPGRADES, EVENTS_OF_ONE));
+}, 400_000);
