@@ -1,8 +1,8 @@
 import { type Clock, sleep } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import { containerIdOf } from "./container-cgroup.ts";
 import type { Emit } from "./events.ts";
 import { type Claimant, claimantsOnHost } from "./identity/inventory.ts";
-import { containerIdIn } from "./identity/judge.ts";
 import { type ProcessTable, UNREADABLE } from "./identity/process-table.ts";
 import { type CgroupGuardSet, canGuardCgroups, cgroupGuard } from "./rules/cgroup-guard.ts";
 import { createFailureTeller } from "./rules/failure-teller.ts";
@@ -57,9 +57,9 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
     if (problem !== undefined) tell({ window: "uncovered", reason: problem });
     const guard = canGuard ? cgroupGuard(runCommand) : undefined;
     const here = {
-      ...{ tree, guard, ...placesOf(processTable) },
+      ...{ tree, guard, own: placeOf(processTable) },
       containers: () => cgroupsOnHost(containers, processTable),
-      isElsewhere: (name: string) => elsewhere.has(containerIdIn(name) ?? ""),
+      isElsewhere: (name: string) => elsewhere.has(containerIdOf(name) ?? ""),
     };
     return problem === undefined ? here : undefined;
   }
@@ -151,9 +151,10 @@ function withoutContainers(run: RunCommand): HostNetworkRules {
   };
 }
 
-function placesOf(processTable: ProcessTable): Pick<HostNetworkParts, "own" | "parents" | "driver"> {
+/** Our own place. */
+function placeOf(processTable: ProcessTable): string | undefined {
   const own = processTable.cgroup("self");
-  return { own: own === UNREADABLE ? undefined : own, parents: [], driver: () => undefined };
+  return own === UNREADABLE ? undefined : own;
 }
 
 function idsElsewhere(containers: readonly Claimant[]): ReadonlySet<string> {

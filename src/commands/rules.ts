@@ -182,7 +182,7 @@ async function hostNetworkStanding(rules: Rules, tree: CgroupTree): Promise<Host
 }
 
 /** What is known of containers without a runtime. */
-const NOBODY = { own: undefined, parents: [], driver: () => undefined, containers: () => [], isElsewhere: () => false };
+const NOBODY = { own: undefined, containers: () => [], isElsewhere: () => false };
 
 /** A gateway that runs does not put its redirect back: one that stands is kept, to its port, where `--all` does not say another. */
 async function withStandingRedirect(rules: Rules, wanted: Wanted, io: CommandIo): Promise<Wanted> {

@@ -88,7 +88,7 @@ async function chooseRules(
 }
 
 function planHere(tree: CgroupTree, guard: CgroupGuard | undefined): HostState["hostNetwork"] {
-  const nobody = { driver: () => undefined, containers: () => [], own: undefined, parents: [], isElsewhere: () => false };
+  const nobody = { containers: () => [], own: undefined, isElsewhere: () => false };
   const { window, reason } = hostNetworkPlan({ ...nobody, tree, guard });
   return { window, reason };
 }

@@ -1,5 +1,6 @@
 import { existsSync, type FSWatcher, readdirSync, readFileSync, readlinkSync, statSync, watch } from "node:fs";
-import { UNREADABLE } from "./process-table.ts";
+import { containerIdOf, pathBelow } from "../container-cgroup.ts";
+import { isGone, UNREADABLE } from "./process-table.ts";
 
 /** The cgroups of containers, as the kernel has them at this moment and before any runtime tells of them. Read only. */
 export interface ContainerCgroups {
@@ -30,10 +31,6 @@ export const NO_CGROUPS: ContainerCgroups = {
   close: () => {},
 };
 
-/** A container's own directory: its id, `docker-ID.scope` (systemd driver), `libpod-ID` (Podman). */
-const CONTAINER = /^(?:(?:[a-z]+-)+)?([0-9a-f]{64})(?:\.scope)?$/;
-/** Podman's monitor is no container. */
-const MONITOR = /conmon-/;
 /** What systemd makes for other things than containers. */
 const NO_PARENT = /\.(?:scope|service|mount|automount|socket|swap)$/;
 /** The trees of a host with cgroup v1, by their directories: the first ones have all containers. */
@@ -89,7 +86,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
 
   /** Where that is more than can be looked at, nobody knows who is there. */
   function addBelow(directory: string, names: readonly string[]): void {
-    const added = names.filter(mayHoldContainers).map((name) => addParent(pathOf(directory, name)));
+    const added = names.filter(mayHoldContainers).map((name) => addParent(pathBelow(directory, name)));
     noteUnread(`below ${directory}`, parents.size >= MOST_PARENTS && added.includes(false));
   }
 
@@ -97,7 +94,7 @@ export function containerCgroups(root: string, procRoot: string): ContainerCgrou
     controller,
     note(id, path) {
       const parts = path.split("/");
-      const index = parts.findLastIndex((part) => CONTAINER.test(part));
+      const index = parts.findLastIndex((part) => containerIdOf(part) !== undefined);
       // `..`: so a process in a cgroup namespace of its own sees what is outside of that (cgroup_namespaces(7)).
       const isSeen = index >= 0 && !parts.includes("..") && addParent(parts.slice(0, index).join("/"));
       if (isSeen) unseen.delete(id);
@@ -177,21 +174,17 @@ function followDirectory(path: string, depth: number): FollowedDirectory {
 }
 
 function mayHoldContainers(name: string): boolean {
-  return !NO_PARENT.test(name) && !CONTAINER.test(name);
+  return !NO_PARENT.test(name) && containerIdOf(name) === undefined;
 }
 
 function containerAt(directory: string, name: string): readonly (readonly [string, string])[] {
-  const [, id] = MONITOR.test(name) ? [] : (CONTAINER.exec(name) ?? []);
-  return id === undefined ? [] : [[id, pathOf(directory, name)]];
+  const id = containerIdOf(name);
+  return id === undefined ? [] : [[id, pathBelow(directory, name)]];
 }
 
 /** How many levels below the root. */
 function depthOf(directory: string): number {
   return directory === "" ? 0 : directory.split("/").length;
-}
-
-function pathOf(directory: string, name: string): string {
-  return directory === "" ? name : `${directory}/${name}`;
 }
 
 type Names = readonly string[] | undefined | typeof UNREADABLE;
@@ -211,10 +204,6 @@ function statOf(path: string) {
   } catch (error) {
     return isGone(error) ? undefined : UNREADABLE;
   }
-}
-
-function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENODEV");
 }
 
 function processesBelow(path: string, depth: number): readonly number[] | undefined {

@@ -147,7 +147,9 @@ function readProcFile(path: string, read: (descriptor: number) => string): strin
   }
 }
 
-/** No such file, or no such process any more. Every other failure is about us, and says nothing of the process. */
-function isGone(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ESRCH");
+const GONE: readonly unknown[] = ["ENOENT", "ESRCH", "ENODEV"];
+
+/** No such file, or no such process or cgroup any more. Every other failure is about us, and says nothing of what was looked at. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Error && "code" in error && GONE.includes(error.code);
 }

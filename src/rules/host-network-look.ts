@@ -1,23 +1,14 @@
+import { pathBelow } from "../container-cgroup.ts";
 import { type CgroupGuard, type CgroupGuardSet, canName } from "./cgroup-guard.ts";
 import type { CgroupTree } from "./cgroup-tree.ts";
-import {
-  type CgroupFacts,
-  CONTAINER_PARENTS,
-  type HostNetworkPlan,
-  hostNetworkCapture,
-  isContainerDir,
-  mayHoldContainers,
-} from "./host-network.ts";
+import { CONTAINER_PARENTS, type HostNetworkPlan, hostNetworkCapture, isContainerDir, mayHoldContainers } from "./host-network.ts";
 
 /** Where to look, and what is known besides. */
 export interface HostNetworkParts {
   readonly tree: CgroupTree;
   readonly own: string | undefined;
-  readonly parents: readonly string[];
   /** Undefined where this host can have none. */
   readonly guard: CgroupGuard | undefined;
-  /** As in `CgroupFacts`; asked at each look. */
-  readonly driver: () => CgroupFacts["driver"];
   /** Places of the containers with the host's network that are known by now; asked at each look. */
   readonly containers: () => readonly string[];
   /** Whether the container of a directory with this name is known to have a network of its own. */
@@ -54,15 +45,12 @@ export function hostNetworkPlan(parts: HostNetworkParts): HostNetworkPlan {
 export function lookAt(parts: HostNetworkParts, held: Held | undefined): HostNetworkLook {
   const { own, guard } = parts;
   const tree = snapshotOf(parts.tree);
-  const places = [...new Set([...CONTAINER_PARENTS, ...parts.parents])];
-  const all = sharedIn(tree, places);
+  const all = sharedIn(tree);
   const facts = {
     version: tree.version,
     isPart: tree.isPart,
-    driver: parts.driver(),
     own,
-    parents: parts.parents,
-    present: places.filter((path) => tree.idOf(path) !== undefined),
+    present: CONTAINER_PARENTS.filter((path) => tree.idOf(path) !== undefined),
     shared: all.slice(0, MOST_SHARED),
     isGuarded: all.length <= MOST_SHARED && (held === undefined ? guard !== undefined : held.by !== undefined),
   };
@@ -70,7 +58,7 @@ export function lookAt(parts: HostNetworkParts, held: Held | undefined): HostNet
   const { shared } = hostNetworkCapture({ ...facts, containers: known });
   const isGuarded = once((dir) => (held === undefined ? guard !== undefined : holds(held.by, dir)));
   const needsRule = (dir: string, name: string): boolean => {
-    const isNew = held?.isNew(tree.idOf(pathOf(dir, name))) === true;
+    const isNew = held?.isNew(tree.idOf(pathBelow(dir, name))) === true;
     return !isGuarded(dir) || !(isNew || parts.isElsewhere(name));
   };
   const seen = shared.flatMap((dir) => below(tree, dir, (name) => isContainerDir(name) && needsRule(dir, name)));
@@ -101,10 +89,12 @@ function once<T>(ask: (path: string) => T): (path: string) => T {
 }
 
 /** The directories, the root first and then level by level, that may have containers right below them among other things. */
-function sharedIn(tree: CgroupTree, parents: readonly string[]): readonly string[] {
+function sharedIn(tree: CgroupTree): readonly string[] {
   const found = [""];
   for (let level = [""], depth = 0; depth < DEEPEST_SHARED; depth += 1) {
-    level = level.flatMap((dir) => below(tree, dir, mayHoldContainers)).filter((path) => !parents.includes(path));
+    level = level
+      .flatMap((dir) => below(tree, dir, mayHoldContainers))
+      .filter((path) => CONTAINER_PARENTS.every((parent) => parent !== path));
     found.push(...FIRST_SHARED.filter((dir) => level.includes(dir)), ...level.filter((dir) => !FIRST_SHARED.includes(dir)));
   }
   return found;
@@ -115,11 +105,7 @@ function below(tree: CgroupTree, dir: string, isWanted: (name: string) => boolea
   return tree
     .children(dir)
     .filter(isWanted)
-    .map((name) => pathOf(dir, name));
-}
-
-function pathOf(dir: string, name: string): string {
-  return dir === "" ? name : `${dir}/${name}`;
+    .map((name) => pathBelow(dir, name));
 }
 
 function guardSet(tree: CgroupTree, { shared, parents, ownContainer }: HostNetworkPlan): CgroupGuardSet {

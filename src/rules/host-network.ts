@@ -1,3 +1,4 @@
+import { containerIdOf } from "../container-cgroup.ts";
 import type { HostNetworkCapture } from "./rule-set.ts";
 
 /** What is known of this host's cgroups. All paths are in the cgroup2 tree, without a leading slash; the root is the empty text. */
@@ -6,15 +7,11 @@ export interface CgroupFacts {
   readonly version: "v1" | "v2" | "hybrid" | undefined;
   /** Whether only a part of the cgroup2 tree can be seen from here. */
   readonly isPart: boolean;
-  /** What the container runtime says it makes cgroups with; undefined where it has not said so yet. */
-  readonly driver: "cgroupfs" | "systemd" | undefined;
   /** The gateway's own place. */
   readonly own: string | undefined;
   /** Places of containers with the host's network, and what stands in the watched directories under a container's name. */
   readonly containers: readonly string[];
-  /** Where the operator says that containers live and nothing else does: a `cgroup-parent`. */
-  readonly parents: readonly string[];
-  /** Which of `CONTAINER_PARENTS` and `parents` are there now. */
+  /** Which of `CONTAINER_PARENTS` are there now. */
   readonly present: readonly string[];
   /** Where containers may stand among other things: see `mayHoldContainers`. */
   readonly shared: readonly string[];
@@ -50,14 +47,10 @@ export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepo
 const NO_PLACE = /\.(?:scope|service|mount|automount|socket|swap)$|^user\.slice$|^lxc\./;
 
 /**
- * A container's own directory: its id (cgroupfs driver), `docker-ID.scope` (systemd driver), `libpod-ID` (Podman with cgroupfs), or `system.slice:docker:ID`, where a step of a build
- * runs with the systemd driver: runc takes what Docker means for systemd for a name (`newCgroupParent` in moby's cmd/dockerd); and a step of a build by
- * Podman, which has no cgroup that buildah names.
+ * A step of a build: `system.slice:docker:ID` with the systemd driver, where runc takes what Docker means for systemd for a name (`newCgroupParent` in
+ * moby's cmd/dockerd); and one by Podman, which has no cgroup that buildah names.
  */
-const CONTAINER_NAME =
-  /^(?:(?:[a-z][a-z-]{0,30}-)?[0-9a-f]{64}(?:\.scope)?|[\w.-]+:docker:[0-9a-z]{8,64}|(?:crun|runc)-buildah-[\w.-]{1,64}\.scope)$/;
-/** Podman's monitor is no container. */
-const NO_CONTAINER = /^libpod-conmon-/;
+const BUILD_STEP = /^(?:[\w.-]+:docker:[0-9a-z]{8,64}|(?:crun|runc)-buildah-[\w.-]{1,64}\.scope)$/;
 
 /** Whether `text` is a path in the cgroup2 tree that the rules of every tool can hold and read alike. The root is none. */
 export function isCgroupPath(text: string): boolean {
@@ -65,9 +58,9 @@ export function isCgroupPath(text: string): boolean {
   return isSafe && !text.split("/").some((part) => part === "." || part === "..");
 }
 
-/** Whether `name` is that of a container's own cgroup directory. */
+/** Whether `name` is that of the own cgroup directory of a container, or of a step of a build. */
 export function isContainerDir(name: string): boolean {
-  return CONTAINER_NAME.test(name) && !NO_CONTAINER.test(name);
+  return containerIdOf(name) !== undefined || BUILD_STEP.test(name);
 }
 
 /** Whether a directory of this name may have containers right below it, beside other things. */
@@ -84,9 +77,8 @@ export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
   if (version === undefined) return impossible(NO_TREE);
   if (version === "v1") return impossible(V1_ALONE);
   if (facts.isPart) return impossible(PART_OF_TREE);
-  const all = [...new Set([...CONTAINER_PARENTS, ...facts.parents])].filter(isCgroupPath);
   // An exemption counts for all below it too, so a place that the gateway itself is in, or above, cannot be caught as a whole.
-  const parents = all.filter((parent) => !isWithin(parent, own));
+  const parents = CONTAINER_PARENTS.filter((parent) => !isWithin(parent, own));
   const caughtParents = parents.filter((parent) => facts.present.includes(parent));
   const others = [...new Set(facts.containers)].filter((path) => path !== own);
   const isExempt = (path: string) => own !== "" && isWithin(path, own);
@@ -95,7 +87,9 @@ export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
   const uncovered = others.filter((path) => isExempt(path) || (alone.includes(path) && scopeOf(path) === undefined));
   const caught = [...caughtParents, ...[...scopes].sort()];
   const exempt = isCgroupPath(own) && caught.some((path) => isWithin(own, path)) ? [own] : [];
-  const shared = [...new Set([...facts.shared, ...[...scopes].map(directoryOf)])].filter((dir) => !parents.includes(dir));
+  const shared = [...new Set([...facts.shared, ...[...scopes].map(directoryOf)])].filter((dir) =>
+    parents.every((parent) => parent !== dir),
+  );
   return {
     capture: { caught, exempt },
     parents,
@@ -133,13 +127,13 @@ function directoryOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf("/"), 0));
 }
 
-interface Coverage extends Pick<CgroupFacts, "driver" | "isGuarded" | "shared"> {
+interface Coverage extends Pick<CgroupFacts, "isGuarded" | "shared"> {
   readonly caughtParents: readonly string[];
   readonly scopes: ReadonlySet<string>;
   readonly uncovered: readonly string[];
 }
 
-function windowOf({ driver, isGuarded, shared, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
+function windowOf({ isGuarded, shared, caughtParents, scopes, uncovered }: Coverage): Pick<HostNetworkPlan, "window" | "reason"> {
   if (uncovered.length > 0) {
     const named = uncovered.map((path) => `/${path}`).join(", ");
     return {
@@ -151,8 +145,8 @@ function windowOf({ driver, isGuarded, shared, caughtParents, scopes, uncovered 
   if (isGuarded && [...places].every((place) => shared.includes(place))) {
     return { window: "none", reason: "what a new cgroup sends is held back until imdsgate has seen whose it is." };
   }
-  if (driver === "systemd" || scopes.size > 0) {
-    const where = [...places].map((place) => `/${place}`).join(" and ") || "/system.slice";
+  if (scopes.size > 0) {
+    const where = [...places].map((place) => `/${place}`).join(" and ");
     return {
       window: "short",
       reason: `containers share ${where} with services of the host, so each has a rule of its own, which goes in when its cgroup appears.`,

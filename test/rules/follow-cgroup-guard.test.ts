@@ -8,7 +8,7 @@ test("the guard knows the host's own cgroups, and no container's and no place fo
   const { guard, held } = guardWith();
   const { make } = follow(undefined, guard);
   await held(() => true);
-  for (const path of [`docker/${ID}`, "apps.slice/boxes", `apps.slice/docker-${ID}.scope`, "user.slice/user-0.slice"]) make(path);
+  for (const path of [`docker/${ID}`, `apps.slice/docker-${ID}.scope`, "user.slice/user-0.slice"]) make(path);
   make(`system.slice/system-a\\x2db.slice/b@1.service/deep`);
   expect(await held(({ known }) => known.some((path) => path.endsWith("b@1.service")))).toEqual({
     prefix: "",

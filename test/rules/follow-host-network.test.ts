@@ -6,16 +6,16 @@ import { hostNetworkPlan } from "../../src/rules/host-network-look.ts";
 import { handMovedClock } from "../support/hand-moved-clock.ts";
 import { follow, ID, OTHER, passing, resting } from "./followed-tree.ts";
 
-test("a place for containers is caught when it appears, at any depth, and let go when it goes", async () => {
+test("a place for containers is caught when it appears, and let go when it goes", async () => {
   const { make, remove, caught } = follow();
   expect(await caught()).toEqual([]);
   make("docker");
   expect(await caught()).toEqual(["docker"]);
-  make("apps.slice");
-  make("apps.slice/boxes");
-  expect(await caught()).toEqual(["docker", "apps.slice/boxes"]);
+  make("system.slice");
+  make("kubepods.slice");
+  expect(await caught()).toEqual(["docker", "kubepods.slice"]);
   remove("docker");
-  expect(await caught()).toEqual(["apps.slice/boxes"]);
+  expect(await caught()).toEqual(["kubepods.slice"]);
 });
 
 test("a container among services is caught when it appears, also where the place itself came late", async () => {

@@ -39,8 +39,6 @@ export function follow(
   const parts = {
     tree: isDeaf ? { ...tree, watch: () => undefined } : tree,
     own: undefined,
-    parents: ["apps.slice/boxes"],
-    driver: () => undefined,
     containers: known,
     isElsewhere: (name: string) => name.includes(ELSEWHERE),
     guard,

@@ -5,10 +5,8 @@ const ID = "0123456789abcdef".repeat(4);
 const OTHER = "f".repeat(64);
 const NOTHING: CgroupFacts = {
   version: "v2",
-  driver: undefined,
   own: "system.slice/imdsgate.service",
   containers: [],
-  parents: [],
   present: [],
   isPart: false,
   shared: ["", "system.slice"],
@@ -17,7 +15,7 @@ const NOTHING: CgroupFacts = {
 
 describe("a capture", () => {
   test("is a place as a whole where containers live and nothing else does", () => {
-    const facts: CgroupFacts = { ...NOTHING, driver: "cgroupfs", present: ["docker"], containers: [`docker/${ID}`] };
+    const facts: CgroupFacts = { ...NOTHING, present: ["docker"], containers: [`docker/${ID}`] };
     expect(hostNetworkCapture(facts)).toMatchObject({
       capture: { caught: ["docker"], exempt: [] },
       window: "none",
@@ -31,7 +29,7 @@ describe("a capture", () => {
       `system.slice/docker-${ID}.scope`,
       `machine.slice/libpod-${ID}.scope/container`,
     ];
-    expect(hostNetworkCapture({ ...NOTHING, driver: "systemd", containers })).toMatchObject({
+    expect(hostNetworkCapture({ ...NOTHING, containers })).toMatchObject({
       capture: {
         caught: [`machine.slice/libpod-${ID}.scope`, `system.slice/docker-${ID}.scope`, `system.slice/docker-${OTHER}.scope`],
         exempt: [],
@@ -44,7 +42,6 @@ describe("a capture", () => {
 
   test("waits for the first container where none has run yet", () => {
     expect(hostNetworkCapture(NOTHING)).toMatchObject({ capture: { caught: [], exempt: [] }, window: "short" });
-    expect(hostNetworkCapture({ ...NOTHING, driver: "systemd", present: ["docker"] })).toMatchObject({ window: "short" });
   });
 
   test("leaves no window where the kernel holds back what is new", () => {
@@ -58,10 +55,10 @@ describe("a capture", () => {
 
   test("follows what comes where containers may stand, and beside those that are known elsewhere", () => {
     const containers = [`user.slice/mine/${ID}`, `work.slice/boxes/${OTHER}`];
-    const { shared, watch, parents } = hostNetworkCapture({ ...NOTHING, parents: ["work.slice/boxes"], containers });
-    expect(shared).toEqual(["", "system.slice", "user.slice/mine"]);
-    expect(watch).toEqual(["", "work.slice", "system.slice", "user.slice/mine"]);
-    expect(parents).toEqual(["docker", "libpod_parent", "kubepods", "kubepods.slice", "work.slice/boxes"]);
+    const { shared, watch, parents } = hostNetworkCapture({ ...NOTHING, containers });
+    expect(shared).toEqual(["", "system.slice", "user.slice/mine", "work.slice/boxes"]);
+    expect(watch).toEqual(["", "system.slice", "user.slice/mine", "work.slice/boxes"]);
+    expect(parents).toEqual(["docker", "libpod_parent", "kubepods", "kubepods.slice"]);
   });
 
   test.for([
@@ -75,16 +72,6 @@ describe("a capture", () => {
     { own: `my\\x2dapps.slice/docker-${ID}.scope`, ownContainer: `my\\x2dapps.slice/docker-${ID}.scope` },
   ])("knows whether the gateway itself is in a container: $own", ({ own, ownContainer }) => {
     expect(hostNetworkCapture({ ...NOTHING, own }).ownContainer).toBe(ownContainer);
-  });
-
-  test("takes the operator's own place for containers like Docker's", () => {
-    const facts: CgroupFacts = { ...NOTHING, parents: ["work.slice/boxes"], containers: [`work.slice/boxes/${ID}`] };
-    expect(hostNetworkCapture(facts).watch).toContain("work.slice");
-    expect(hostNetworkCapture({ ...facts, present: ["work.slice/boxes"] })).toMatchObject({
-      capture: { caught: ["work.slice/boxes"] },
-      window: "none",
-    });
-    expect(hostNetworkCapture(facts)).toMatchObject({ capture: { caught: [`work.slice/boxes/${ID}`] }, window: "short" });
   });
 
   test.for([
