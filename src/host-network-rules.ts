@@ -24,7 +24,7 @@ export interface HostNetworkRules {
   /** Before the first rules: they replace those that an earlier gateway left, and must catch what those caught from their first moment on. */
   prepare(): Promise<void>;
   /** Puts the cgroup guard in, where there can be one; a failure is told. It never rejects. */
-  putGuard(): Promise<void>;
+  putCgroupGuard(): Promise<void>;
   /** Puts in what belongs to the cgroups that come and go, until `signal` aborts; then the guard for as long as the next gateway may take. It never rejects. */
   run(signal: AbortSignal): Promise<void>;
   /** Puts no guard in from now on, and waits for one that is being put in. It never rejects. */
@@ -77,7 +77,7 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
       isPrepared = true;
       if (here !== undefined) await capture(hostNetworkPlan(here));
     },
-    async putGuard() {
+    async putCgroupGuard() {
       await guarding.put();
     },
     letGo: guarding.letGo,
@@ -141,7 +141,7 @@ function withoutContainers(run: RunCommand): HostNetworkRules {
     note: () => {},
     cgroupPath: () => undefined,
     prepare: nothing,
-    async putGuard() {
+    async putCgroupGuard() {
       await cgroupGuard(run)
         .remove()
         .catch(() => {});

@@ -34,7 +34,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
   if (wish === "none" || wish === "external") return undefined;
   const rules = await createRules(world.runCommand, wish, interfaces);
   emit({ kind: "rules-chosen", backend: rules.backend, reason: rules.reason });
-  const guard = await chooseGuard(rules, config, world, emit);
+  const guard = await chooseBridgeGuard(rules, config, world, emit);
   const hostNetwork = createHostNetworkRules(rules, config, world, emit);
   return {
     backend: rules.backend,
@@ -42,7 +42,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
       await hostNetwork.prepare();
       const oldFlows = await rules.apply(parts, gatewayPort);
       emit({ kind: "rules-applied", backend: rules.backend, parts });
-      await hostNetwork.putGuard();
+      await hostNetwork.putCgroupGuard();
       if (parts === "closed") return;
       if (oldFlows === "no-conntrack-tool") emit(OLD_FLOWS_LINGER);
       for (const refusal of await listForeignRefusals(world.runCommand)) emit(refusalNote(refusal));
@@ -57,7 +57,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
       const released = new AbortController();
       const ending = AbortSignal.any([signal, released.signal]);
       const besides = [guard?.run(ending), hostNetwork.run(ending)];
-      const onRepair = () => void hostNetwork.putGuard();
+      const onRepair = () => void hostNetwork.putCgroupGuard();
       const tools = { follow: world.followCommand, clock: world.clock, emit, onRepair, onRelease: hostNetwork.letGo };
       await rules.keep(tools, signal);
       released.abort();
@@ -67,7 +67,7 @@ export async function createHostRules(config: Config, world: World, emit: Emit):
 }
 
 /** The bridge guard and its keeper; undefined where there is nobody to guard, or nothing to guard with, which is said. */
-async function chooseGuard(
+async function chooseBridgeGuard(
   rules: Rules,
   config: Config,
   { runCommand, followCommand, clock }: World,

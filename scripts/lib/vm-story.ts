@@ -1,4 +1,5 @@
 import { SIM_INSTANCE_ROLE } from "../../src/sim/instance-facts.ts";
+import { buildOnHost } from "./vm-builds.ts";
 import { type Containers, startContainers } from "./vm-containers.ts";
 import type { Accelerator, Machine } from "./vm-machine.ts";
 import { STS } from "./vm-outside.ts";
@@ -47,6 +48,7 @@ export async function tellStory(machine: Machine, accelerator: Accelerator, step
     containers = await startContainers(machine);
     return containers.served(ANSWERS, "the real service", 0);
   });
+  await step("a build on the host's network has it too", () => buildOnHost(machine, "the real service"));
   if (!containers) return;
   await tellInstallation(machine, containers, step);
   await tellTroubles(machine, containers, step);
@@ -81,6 +83,7 @@ async function tellInstallation(machine: Machine, containers: Containers, step: 
     const credentials = await documents(machine);
     return `${said}\n${credentials}`;
   });
+  await step("a build on the host's network has none", () => buildOnHost(machine, "imdsgate"));
 }
 
 /** What the containers are given when they ask for the credentials of a role, theirs and the host's. */

@@ -92,7 +92,7 @@ export async function runRules(args: RulesArguments, io: CommandIo, rooms: Rules
     if (args["dry-run"] === true) return dryRun(rules, kept, io);
     const exitCode = await applyRules(rules, kept, io, tree);
     // Beside a redirect a gateway is there, and the guard its affair.
-    if (kept.parts === "closed" && willBeFollowed(args, io)) await putGuard(rooms, io);
+    if (kept.parts === "closed" && willBeFollowed(args, io)) await putCgroupGuard(rooms, io);
     return exitCode;
   }
   return compareRules(rules, wanted, io, { action: args.action, tree });
@@ -230,7 +230,7 @@ function willBeFollowed(args: RulesArguments, { environment }: CommandIo): boole
 }
 
 /** What starts between the rules and imdsgate is held back too; it is no failure where that cannot be. */
-async function putGuard({ run, tree }: RulesRooms, io: CommandIo): Promise<void> {
+async function putCgroupGuard({ run, tree }: RulesRooms, io: CommandIo): Promise<void> {
   if (!(await canGuardCgroups(run, tree))) return;
   try {
     const isIn = await guardCgroups({ ...NOBODY, tree, guard: cgroupGuard(run) });

@@ -9,7 +9,7 @@ function purposeOf(name: string, rules: readonly string[]): string {
   // The first word is the family: what holds for IPv4 holds for IPv6.
   const [family, ...rest] = name.split(" ");
   const chain = rest.join(" ");
-  const purpose = (family === "bridge" ? GUARD_PURPOSES : PURPOSES)[chain];
+  const purpose = (family === "bridge" ? BRIDGE_GUARD_PURPOSES : PURPOSES)[chain];
   if (purpose === undefined) return callsInWords(rules);
   return typeof purpose === "string" ? purpose : purpose(rules);
 }
@@ -42,7 +42,7 @@ const PURPOSES: Purposes = {
 };
 
 /** The bridge guard, by table and chain or set: that of nft, then that of ebtables. */
-const GUARD_PURPOSES: Purposes = {
+const BRIDGE_GUARD_PURPOSES: Purposes = {
   "imdsgate prerouting": "drops what a container says in another's name: MAC, ARP, neighbour discovery, requests to the metadata addresses",
   "imdsgate set alive": "holds for 30 s at a time: once it is empty, for no gateway renews it, everybody passes",
   "imdsgate set veths": "the ports that lead to containers",

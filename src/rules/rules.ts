@@ -99,8 +99,8 @@ export async function createRules(run: RunCommand, wish: RulesWish, interfaces: 
     async standing() {
       const found = [{ backend: name as string, ...(await chosen.standing()) }];
       for (const other of others) found.push(...(await standingOf(other.name, other.standing)));
-      const guard = await guardOf(run, name);
-      if (guard) found.push(...(await standingOf(guardName(guard), guard.standing)));
+      const guard = await bridgeGuardOf(run, name);
+      if (guard) found.push(...(await standingOf(bridgeGuardName(guard), guard.standing)));
       if (hasNft(present)) found.push(...(await standingOf(CGROUP_GUARD, cgroupGuard(run).standing)));
       return found.filter(({ chains }) => chains.length > 0);
     },
@@ -126,10 +126,10 @@ export async function removeAllRules(run: RunCommand): Promise<readonly string[]
 
 async function removeAll(run: RunCommand, backends: readonly PresentBackend[], name: BackendName): Promise<readonly string[]> {
   const removed: string[] = [];
-  const guard = await guardOf(run, name);
+  const guard = await bridgeGuardOf(run, name);
   const acts = [
     async () => {
-      if (guard && (await ifPermitted(guard.remove))) removed.push(guardName(guard));
+      if (guard && (await ifPermitted(guard.remove))) removed.push(bridgeGuardName(guard));
     },
     async () => {
       if (hasNft(backends) && (await ifPermitted(cgroupGuard(run).remove))) removed.push(CGROUP_GUARD);
@@ -140,7 +140,7 @@ async function removeAll(run: RunCommand, backends: readonly PresentBackend[], n
   return removed;
 }
 
-async function guardOf(run: RunCommand, name: BackendName): Promise<BridgeGuard | undefined> {
+async function bridgeGuardOf(run: RunCommand, name: BackendName): Promise<BridgeGuard | undefined> {
   const probed = await probeBridgeGuard(run, name);
   return "guard" in probed ? probed.guard : undefined;
 }
@@ -157,7 +157,7 @@ function hasNft(present: readonly PresentBackend[]): boolean {
 
 const CGROUP_GUARD = "cgroup guard by nft";
 
-function guardName({ tool }: BridgeGuard): string {
+function bridgeGuardName({ tool }: BridgeGuard): string {
   return `bridge guard by ${tool}`;
 }
 

@@ -222,7 +222,7 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     ...LIVED,
     name: "cgroup guard: it is not in before the first containers are",
     file: "src/host-rules.ts",
-    search: "await hostNetwork.putGuard();",
+    search: "await hostNetwork.putCgroupGuard();",
     replace: "",
   },
   {
@@ -243,7 +243,7 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     ...LIVED,
     name: "cgroup guard: who flushed the rules has flushed it for good",
     file: "src/host-rules.ts",
-    search: "void hostNetwork.putGuard()",
+    search: "void hostNetwork.putCgroupGuard()",
     replace: "{}",
   },
   {

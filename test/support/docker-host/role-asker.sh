@@ -1,8 +1,9 @@
 # shellcheck shell=bash
-# Asks for its own role without end and prints a line for each answer, with tabs between: its own addresses, the status, the role. One process,
+# Asks for its own role without end, or ASKS times, and prints a line for each answer, with tabs between: its own addresses, the status, the role. One process,
 # which forks nothing: fifty of them must not keep a small machine busy.
 exec 4<> <(:) # nothing ever comes from there
-while :; do
+asks=${ASKS:--1}
+while ((asks-- != 0)); do
   own='' leaf=''
   while read -r mark word rest; do
     if [[ $mark == '|--' ]]; then leaf=$word; fi
