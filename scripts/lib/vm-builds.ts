@@ -8,7 +8,7 @@ const BUILDERS = { BuildKit: 1, "the classic builder": 0 } as const;
 const ASKS = 6;
 const DOCKERFILE = `FROM story
 COPY role-asker.sh /
-RUN ["/bin/bash", "-c", "ASKS=${ASKS} . /role-asker.sh"]
+RUN ["/bin/bash", "-c", "ASKS=${ASKS} . /role-asker.sh; true"]
 `;
 
 /**
