@@ -41,12 +41,12 @@ const SETTLE_MS = 2_000;
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-interface Round {
-  readonly rules: Outcome;
-  readonly nothing: Outcome;
-  readonly again: Outcome;
-  readonly guarded: Outcome;
-}
+/** What is in while each part of a round is measured. */
+const PARTS = { rules: "rules", nothing: "nothing", again: "nothing", guarded: "rules and guard" } as const;
+
+type Part = keyof typeof PARTS;
+type Round = ReadonlyMap<Part, Outcome>;
+const ORDER: readonly Part[] = ["rules", "nothing", "again", "guarded"];
 
 /** One container asks another one, on another bridge, by a new connection each time: with the rules, with the guard too, and without both. */
 export async function measureForeign(host: KeptHost, crowd: readonly Member[], plan: ForeignPlan): Promise<ForeignTraffic> {
@@ -59,7 +59,7 @@ export async function measureForeign(host: KeptHost, crowd: readonly Member[], p
   const load = () => loadOnce(client, { host: to.address, port: server.port, from: [from.address], count: plan.requests });
   // Both programs are compiled by then.
   for (let warmUp = 0; warmUp < WARM_UPS; warmUp += 1) await load();
-  const under = async (what: "rules and guard" | "rules" | "nothing") => {
+  const under = async (what: (typeof PARTS)[Part]) => {
     await host.end();
     if (what !== "nothing") await host.begin(what);
     if (what === "rules and guard") await host.hold(crowd);
@@ -68,19 +68,21 @@ export async function measureForeign(host: KeptHost, crowd: readonly Member[], p
   };
   const rounds: Round[] = [];
   for (let round = 0; round < plan.rounds; round += 1) {
-    // What is compared is asked one right after the other.
-    const [rules, nothing] = [await under("rules"), await under("nothing")];
-    rounds.push({ rules, nothing, again: await under("nothing"), guarded: await under("rules and guard") });
+    const outcomes = new Map<Part, Outcome>();
+    // What was in before may be felt for a while.
+    for (const part of round % 2 === 0 ? ORDER : ORDER.toReversed()) outcomes.set(part, await under(PARTS[part]));
+    rounds.push(outcomes);
   }
   return costOf(rounds, plan);
 }
 
 function costOf(rounds: readonly Round[], plan: ForeignPlan): ForeignTraffic {
-  const ratio = (which: keyof Round) => median(rounds.map((round) => round[which].p50Ms / round.nothing.p50Ms));
-  const outcomes = rounds.flatMap(({ rules, nothing, again, guarded }) => [rules, nothing, again, guarded]);
+  const p50 = (round: Round, part: Part) => round.get(part)?.p50Ms ?? Number.NaN;
+  const ratio = (part: Part) => median(rounds.map((round) => p50(round, part) / p50(round, "nothing")));
+  const outcomes = rounds.flatMap((round) => [...round.values()]);
   return {
     requests: plan.rounds * plan.requests,
-    withoutMs: median(rounds.map(({ nothing }) => nothing.p50Ms)),
+    withoutMs: median(rounds.map((round) => p50(round, "nothing"))),
     rulesRatio: ratio("rules"),
     guardRatio: ratio("guarded"),
     againRatio: ratio("again"),

@@ -24,7 +24,7 @@ export const FULL: FullPlan = {
   neighbour: { rounds: 5, questions: 500 },
   profiled: 20_000,
   credentials: { newContainers: 25, warmAnswers: 5_000, leases: 10_000 },
-  rules: { containers: 1_000, settleMs: 30_000, idleMs: 90_000, foreign: { rounds: 5, requests: 2_000 } },
+  rules: { containers: 1_000, settleMs: 30_000, idleMs: 90_000, foreign: { rounds: 10, requests: 2_000 } },
   identity: { counts: [10, 100, 1_000], attestations: 10_000, coming: 15, starts: 3 },
 };
 /** To see that it works. */

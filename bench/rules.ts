@@ -10,9 +10,9 @@ import { ask, nextLine } from "./talk.ts";
 /** How much is measured. */
 export interface RulesPlan {
   readonly containers: number;
-  /** For how long a keeper is left alone. */
   /** For half a minute the kernel still tells of the new ports, one by one. */
   readonly settleMs: number;
+  /** For how long a keeper is left alone. */
   readonly idleMs: number;
   readonly foreign: ForeignPlan;
 }
