@@ -1,4 +1,4 @@
-import { type CredentialsCost, type FirstCredentials, STS_MS } from "./credentials.ts";
+import { CROWD, type CredentialsCost, type FirstCredentials, STS_MS } from "./credentials.ts";
 import { type Goal, goalTable } from "./goals.ts";
 import { table } from "./table.ts";
 
@@ -24,7 +24,7 @@ export function credentialsGoals({ first: asked, leases }: CredentialsCost): rea
   return [
     { name: "first credentials, asked at once, p50", atMost: 60, measured: first && median(first.atOnceMs), unit: "ms" },
     { name: "first credentials, prefetched, p50", atMost: 2, measured: first && median(first.prefetchedMs), unit: "ms" },
-    { name: "a hundred first questions at once, calls to STS", atMost: 1, measured: first?.crowd.stsCalls, unit: "" },
+    { name: `${CROWD} first questions at once, calls to STS`, atMost: 1, measured: first?.crowd.stsCalls, unit: "" },
     { name: "warm answers, calls to STS", atMost: 0, measured: first?.warm.stsCalls, unit: "" },
     { name: "warm answers of a minute and one token, calls upstream", atMost: 1, measured: first?.warm.upstreamCalls, unit: "" },
     { name: "10,000 leases, memory", atMost: 150, measured: many?.held.mib, unit: "MiB" },

@@ -29,7 +29,7 @@ export interface FirstCredentials {
   readonly prefetchedMs: readonly number[];
   /** Of the metadata service itself, asked as long after the last question as the prefetched ones are. */
   readonly directMs: readonly number[];
-  /** Of a hundred questions at once of one new container. */
+  /** Of questions at once of one new container, as many as it may ask. */
   readonly crowd: { readonly asked: number; readonly stsCalls: number; readonly failures: number };
   /** Of answers one after the other from a lease that is held. */
   readonly warm: { readonly asked: number; readonly stsCalls: number; readonly upstreamCalls: number; readonly failures: number };
@@ -43,7 +43,8 @@ export interface CredentialsCost {
 }
 
 export const STS_MS = 50;
-const CROWD = 100;
+/** As many connections as one container may have open, and all that nobody knows yet together (docs/contract.md, R4). */
+export const CROWD = 64;
 /** The mint of a prefetch is over by then; and the end of a container is known. */
 const PREFETCHED_MS = 500;
 const KNOWN_MS = 100;
