@@ -52,6 +52,14 @@ test("a newer .deb takes its place, and the program that took over is a main pro
   expect(Object.keys(told)).toEqual(["200 web-role"]);
 }, 120_000);
 
+test("an .rpm that is installed over one that runs takes its place in the same way, without a failed request", async () => {
+  const host = await debianWithGateway("rpm");
+  const events = await eventsFrom(host);
+  const { told } = await whileAsked(host, async () => void (await host.sh(`rpm -U --nodeps --force ${packageFile("rpm")}`)));
+  expect(Object.keys(told)).toEqual(["200 web-role"]);
+  expect(await events.untilStops(1)).toEqual(EVENTS_OF_ONE);
+}, 120_000);
+
 test(`${UPGRADES} times another .deb takes its place under load without a failed request or a call to STS, and the rules stay`, async () => {
   const host = await debianWithGateway();
   const packages = [await newerPackage(host, "99.0.0-1"), await newerPackage(host, "99.0.1-1")];
