@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests run side by side, but for those that tell how soon something is done or need a Docker daemon of their own. */
+/** Tests run side by side, but for those that tell how soon something is done: scripts/lib/test-groups.ts. */
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],

@@ -16,7 +16,7 @@ export const RULE_SET: RuleSet = { parts: "all", gatewayPort: 18169, uplinkInter
 /** Whom its output chains catch: all that Docker's cgroupfs driver starts, but for the gateway in a container of its own. */
 export const HOST_NETWORK: HostNetworkCapture = { caught: ["docker"], exempt: ["docker/gateway"] };
 /** What its guard knows: one container on Docker's default bridge. */
-export const GUARD: BridgeGuardState = {
+export const BRIDGE_GUARD: BridgeGuardState = {
   ports: [{ interfaceName: "veth1a2b3c4", macs: ["02:42:ac:11:00:02"], addresses: ["172.17.0.2", "fd88:1::2"] }],
   hostAddresses: ["172.17.0.1", "fd88:1::1"],
   bridges: ["docker0"],
@@ -41,7 +41,7 @@ export function generateRulesDoc(): string {
     ip6tables,
     nftablesOutput: outputChainsIn(nftScript(withOutput)),
     iptablesOutput,
-    guard: nftBridgeGuardScript(GUARD).trimEnd(),
+    guard: nftBridgeGuardScript(BRIDGE_GUARD).trimEnd(),
     cgroupGuard: cgroupGuardScript(CGROUPS).trimEnd(),
   });
 }

@@ -57,14 +57,16 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
     if (problem !== undefined) tell({ window: "uncovered", reason: problem });
     const guard = canGuard ? cgroupGuard(runCommand) : undefined;
     const here = {
-      ...{ tree, guard, own: placeOf(processTable) },
+      tree,
+      guard,
+      own: placeOf(processTable),
       containers: () => cgroupsOnHost(containers, processTable),
       isElsewhere: (name: string) => elsewhere.has(containerIdOf(name) ?? ""),
     };
     return problem === undefined ? here : undefined;
   }
   const parts = onceWhole(partsHere, (here) => here?.guard !== undefined);
-  const guarding = createGuarding(parts, emit);
+  const guarding = createCgroupGuarding(parts, emit);
 
   return {
     note(noted) {
@@ -98,7 +100,7 @@ export function createHostNetworkRules(rules: Rules, config: Config, world: Worl
 }
 
 /** Puts the guard in, one time after the other: what was seen last is put in last. Failures are told. */
-function createGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit: Emit) {
+function createCgroupGuarding(parts: () => Promise<HostNetworkParts | undefined>, emit: Emit) {
   const failures = createFailureTeller("cgroup guard", emit);
   const inTurn = createTurns();
   let isLetGo = false;

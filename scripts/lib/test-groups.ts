@@ -41,6 +41,7 @@ export interface Group {
 const TIMED: Readonly<Record<string, readonly string[]>> = {
   kernel: ["keeper", "many-interfaces", "random-damage", "rules-command"],
   docker: ["address-reuse", "churn", "late-events", "restarts"],
+  packages: ["watchdog"],
 };
 const OTHER_FOLDERS = ["contract", "kernel", "docker", "clients", "garden", "differential", "moto", "packages"];
 

@@ -56,5 +56,6 @@ function readResult({ name, status, message, assertionResults }: ReportedFile) {
 }
 
 function firstLine(message = ""): string {
-  return stripVTControlCharacters(message).trim().split("\n", 1)[0] ?? "";
+  // Of a group's set-up vitest's report has no message.
+  return stripVTControlCharacters(message).trim().split("\n", 1)[0] || "a set-up failed, whose message is further up";
 }

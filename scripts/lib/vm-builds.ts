@@ -25,8 +25,10 @@ export async function buildOnHost(machine: Machine, by: "imdsgate" | "the real s
     const printed = await machine.sh(`${choice} docker build --no-cache --network host /root/build`);
     const { host, none, unanswered, own, other } = toldOf("", SIM_INSTANCE_ROLE.name, loggedAnswers(printed));
     const line = `${builder}: host ${host}, none ${none}, unanswered ${unanswered}`;
-    const isGood = by === "imdsgate" ? none > 0 && host === 0 : host > 0;
-    if (!isGood || own + other > 0) throw new Error(`${line}, another's ${own + other}\n${printed}`);
+    // Each answer is seen, the first one above all.
+    const isWhole = host + none + unanswered === ASKS;
+    const isGood = by === "imdsgate" ? none > 0 && host === 0 : host === ASKS;
+    if (!isWhole || !isGood) throw new Error(`${line}, others ${own + other}\n${printed}`);
     lines.push(line);
   }
   return lines.join("; ");

@@ -184,7 +184,9 @@ function hostNetworkFinding({ hostNetwork: { window, reason }, runtime }: HostSt
   const fix = [
     ...(window === "none"
       ? []
-      : ["give such containers a network of their own, or Docker's daemon the cgroupfs driver or a cgroup-parent"]),
+      : [
+          "give such containers a network of their own, or this host nftables (apt-get install nftables, kernel 5.13), or Docker's daemon the cgroupfs driver",
+        ]),
     ...losing.map((name) => `--host-role name:${name}   where it must keep the host's role`),
   ];
   if (window === "none" && losing.length === 0) return ok("HOST_NETWORK", detail);

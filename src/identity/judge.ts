@@ -78,7 +78,7 @@ export function createJudge({ roster, processTable, guard, isAlike }: JudgeParts
   };
 }
 
-/** The container that a path in the cgroup2 tree names, as Docker, Podman and containerd name theirs; the innermost one. */
+/** The container that a path in the cgroup2 tree names, whatever stands around its id; the innermost one. The name of one directory: `containerIdOf`. */
 export function containerIdIn(cgroup: string): string | undefined {
   return cgroup.match(/(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])/g)?.at(-1);
 }

@@ -41,7 +41,7 @@ export async function followHostNetwork(parts: FollowedParts, acts: HostNetworkA
   const { tree, clock } = parts;
   const watchers = createCgroupWatchers(tree);
   const plans = createDue(clock, Number.POSITIVE_INFINITY);
-  const guarding = createGuarding(parts, acts.onGuard);
+  const guarding = createCgroupGuarding(parts, acts.onGuard);
   const sights = createSights(clock);
   const lookNow = () => lookAt(parts, { by: guarding.standing(), isNew: sights.begin() });
 
@@ -139,7 +139,7 @@ function createDue(clock: Clock, againMs: number) {
 }
 
 /** The guard: when it is due, and what it knows. Where there can be none it is never due. */
-function createGuarding({ guard, clock }: FollowedParts, onGuard: HostNetworkActs["onGuard"]) {
+function createCgroupGuarding({ guard, clock }: FollowedParts, onGuard: HostNetworkActs["onGuard"]) {
   const due = createDue(clock, GUARD_RENEWAL_MS);
   let standing: CgroupGuardSet | undefined;
   let failedAt: number | undefined;

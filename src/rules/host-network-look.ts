@@ -92,9 +92,7 @@ function once<T>(ask: (path: string) => T): (path: string) => T {
 function sharedIn(tree: CgroupTree): readonly string[] {
   const found = [""];
   for (let level = [""], depth = 0; depth < DEEPEST_SHARED; depth += 1) {
-    level = level
-      .flatMap((dir) => below(tree, dir, mayHoldContainers))
-      .filter((path) => CONTAINER_PARENTS.every((parent) => parent !== path));
+    level = level.flatMap((dir) => below(tree, dir, mayHoldContainers)).filter((path) => !CONTAINER_PARENTS.includes(path));
     found.push(...FIRST_SHARED.filter((dir) => level.includes(dir)), ...level.filter((dir) => !FIRST_SHARED.includes(dir)));
   }
   return found;

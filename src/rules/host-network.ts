@@ -38,7 +38,7 @@ export interface HostNetworkPlan {
 }
 
 /** Where Docker (cgroupfs driver), Podman (cgroupfs) and Kubernetes (either driver) have containers and nothing else. */
-export const CONTAINER_PARENTS = ["docker", "libpod_parent", "kubepods", "kubepods.slice"] as const;
+export const CONTAINER_PARENTS: readonly string[] = ["docker", "libpod_parent", "kubepods", "kubepods.slice"];
 
 /**
  * What systemd makes for other things than containers; the place of people's sessions, whose containers have no daemon on this host; and what
@@ -87,15 +87,13 @@ export function hostNetworkCapture(facts: CgroupFacts): HostNetworkPlan {
   const uncovered = others.filter((path) => isExempt(path) || (alone.includes(path) && scopeOf(path) === undefined));
   const caught = [...caughtParents, ...[...scopes].sort()];
   const exempt = isCgroupPath(own) && caught.some((path) => isWithin(own, path)) ? [own] : [];
-  const shared = [...new Set([...facts.shared, ...[...scopes].map(directoryOf)])].filter((dir) =>
-    parents.every((parent) => parent !== dir),
-  );
+  const shared = [...new Set([...facts.shared, ...[...scopes].map(directoryOf)])].filter((dir) => !parents.includes(dir));
   return {
     capture: { caught, exempt },
     parents,
     shared,
     ownContainer: own.split("/").some(isContainerDir) || parents.some((parent) => isWithin(own, parent)) ? own : undefined,
-    watch: [...new Set([...parents.map(directoryOf), ...shared])],
+    watch: [...new Set(["", ...shared])],
     ...windowOf({ ...facts, caughtParents, scopes, uncovered }),
   };
 }

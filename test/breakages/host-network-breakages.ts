@@ -6,7 +6,7 @@ const NFT = { ...PACKETS, file: "src/rules/nftables.ts", titled: "under nftables
 const IPTABLES = { ...PACKETS, file: "src/rules/iptables.ts", titled: "under iptables-nft" };
 const STANDING = { rule: CLOSED, file: "src/rules/standing-capture.ts", tests: ["test/rules/host-network-scripts.test.ts"] };
 const PLAN = { rule: CLOSED, file: "src/rules/host-network.ts", tests: ["test/rules/host-network.test.ts"] };
-const GUARD = { rule: CLOSED, file: "src/rules/cgroup-guard.ts", tests: ["test/kernel/cgroup-guard.test.ts"] };
+const CGROUP_GUARD = { rule: CLOSED, file: "src/rules/cgroup-guard.ts", tests: ["test/kernel/cgroup-guard.test.ts"] };
 const LOOK = { rule: CLOSED, file: "src/rules/host-network-look.ts", tests: ["test/rules/follow-cgroup-guard.test.ts"] };
 const FOLLOWED = {
   rule: CLOSED,
@@ -97,25 +97,25 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     replace: "const isSafe = true || ",
   },
   {
-    ...GUARD,
+    ...CGROUP_GUARD,
     name: "cgroup guard: what is new right below the root passes",
     search: '...rules("socket cgroupv2 level 1 != @known counter drop"),',
     replace: "",
   },
   {
-    ...GUARD,
+    ...CGROUP_GUARD,
     name: "cgroup guard: what is new further down passes",
     search: "!= @known counter drop`)),",
     replace: "!= @known counter accept`)),",
   },
   {
-    ...GUARD,
+    ...CGROUP_GUARD,
     name: "cgroup guard: IPv6 is forgotten",
     search: "const rules = (text: string) => FAMILIES.map(",
     replace: "const rules = (text: string) => FAMILIES.slice(0, 1).map(",
   },
   {
-    ...GUARD,
+    ...CGROUP_GUARD,
     name: "cgroup guard: it holds for ever, though nobody is there to learn of new services",
     search: '"    meta nfproto != @alive accept",',
     replace: "",
@@ -149,6 +149,13 @@ export const HOST_NETWORK_BREAKAGES: readonly Breakage[] = [
     name: "host-network: a container that comes just before its place is watched is overlooked",
     search: "isNewlyHeard ? lookNow() : first",
     replace: "isNewlyHeard ? first : first",
+  },
+  {
+    ...FOLLOWED,
+    name: "cgroup guard: a service that is started anew is known by its name alone",
+    tests: ["test/rules/follow-cgroup-guard.test.ts"],
+    search: "idOf(path)}`",
+    replace: "path}`",
   },
   {
     ...FOLLOWED,

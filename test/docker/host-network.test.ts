@@ -93,7 +93,7 @@ async function apply(hostNetwork: HostNetworkCapture | undefined): Promise<void>
   expect(await endOldFlows(run)).toBe("ended");
 }
 
-const parts = { own: "init", parents: [], driver: () => undefined, containers: () => [], isElsewhere: () => false, guard: undefined };
+const parts = { own: "init", containers: () => [], isElsewhere: () => false, guard: undefined };
 
 test("without a rule for it each host-network container reaches the real IMDS", { timeout: LIMIT_MS }, async () => {
   await apply(undefined);

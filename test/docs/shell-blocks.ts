@@ -96,7 +96,7 @@ export const SHELL_BLOCKS: readonly ShownBlock[] = [
     page: "docs/install.md",
     commands: ["sudo ./scripts/vm"],
     needs: "people",
-    by: { file: "test/packages/upgrades.test.ts", says: "dpkg -i" },
+    by: { file: "test/packages/upgrades.test.ts", says: "takes its place under load" },
   },
   {
     page: "docs/install.md",

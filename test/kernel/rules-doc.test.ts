@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { CGROUPS, GUARD, generateRulesDoc, HOST_NETWORK, RULE_SET } from "../../scripts/generate-rules-doc.ts";
+import { BRIDGE_GUARD, CGROUPS, generateRulesDoc, HOST_NETWORK, RULE_SET } from "../../scripts/generate-rules-doc.ts";
 import { scenariosTable } from "../../scripts/lib/scenarios-table.ts";
 import type { BackendName } from "../../src/rules/backend.ts";
 import { nftBridgeGuardTool } from "../../src/rules/nft-bridge-guard.ts";
@@ -93,7 +93,7 @@ test("so is the bridge guard", async () => {
   const host = await startHost();
   await host.sh("nft", ["-f", "-"], (await blocksOfPage())[6]);
   const guard = nftBridgeGuardTool(host.run);
-  expect((await guard.standing()).chains).toEqual(guard.wanted(GUARD));
+  expect((await guard.standing()).chains).toEqual(guard.wanted(BRIDGE_GUARD));
   expect(await removeAllRules(host.run)).toEqual(["bridge guard by nft"]);
 });
 

@@ -41,11 +41,16 @@ test("vitest's report is counted test by test; a failure is told by its message'
     file("good", "passed", "passed", "passed"),
     file("bad", "failed", "passed", "failed"),
     file("unloaded", "failed"),
+    file("set-up", "failed", "skipped"),
     file("part", "passed", "passed", "skipped", "todo"),
   ];
   expect(resultOf(JSON.stringify({ testResults }), "unit")).toEqual({
     passed: 4,
-    failures: ["test/scripts/bad: it is failed: Error: no", "test/scripts/unloaded: Cannot find package"],
-    notRun: ["unit: 2 tests of test/scripts/part were skipped"],
+    failures: [
+      "test/scripts/bad: it is failed: Error: no",
+      "test/scripts/unloaded: Cannot find package",
+      "test/scripts/set-up: a set-up failed, whose message is further up",
+    ],
+    notRun: ["unit: 1 tests of test/scripts/set-up were skipped", "unit: 2 tests of test/scripts/part were skipped"],
   });
 });

@@ -39,9 +39,12 @@ function removeTree(folder: string): void {
 }
 
 function isAlive(entry: string): boolean {
-  const stat = `/proc/${entry.slice(PREFIX.length).split("-")[0]}/stat`;
-  // a process that nobody has waited for yet is dead too
-  return existsSync(stat) && !/\) [ZX] /.test(readFileSync(stat, "utf8"));
+  try {
+    // a process that nobody has waited for yet is dead too
+    return !/\) [ZX] /.test(readFileSync(`/proc/${entry.slice(PREFIX.length).split("-")[0]}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
 }
 
 function cgroup2Mount(): string {
