@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SIM_INSTANCE_ROLE } from "../../src/sim/instance-facts.ts";
+import { ASKS, askInBuild } from "../support/docker-host/build-asker.ts";
 import { type DockerHost, startDockerHost } from "../support/docker-host/docker-host.ts";
 import { imdsgate, type RunningGateway, startGateway, startRealImds, startSts } from "../support/docker-host/gateway.ts";
 import { roleSeenBy } from "../support/docker-host/metadata.ts";
+import type { LoggedAnswer } from "../support/docker-host/role-asker.ts";
 
 const LIMIT_MS = 120_000;
 const OK = "HTTP/1.1 200 OK";
@@ -92,6 +94,14 @@ describe.for(["nftables", "iptables"] as const)("containers with the host's netw
     },
   );
 
+  // The classic builder: BuildKit needs a plugin of the command line here, and is tried by ./scripts/vm.
+  test("the step of a build on the host's network has no role from its first moment on", { timeout: LIMIT_MS }, async () => {
+    const answers = await answersInBuild(host);
+    expect(answers.length).toBe(ASKS);
+    expect(new Set(answers.map(({ role }) => role))).toEqual(new Set([""]));
+    expect(answers.some(({ status }) => status === "HTTP/1.1 404 Not Found")).toBe(true);
+  });
+
   test("the cgroup guard is back as soon as the rules are, where somebody has flushed them all", { timeout: LIMIT_MS }, async () => {
     const guard = () => host.run("nft", ["list", "tables", "inet"]);
     await expect.poll(guard).toContain("imdsgate-cgroups");
@@ -109,5 +119,12 @@ describe.for(["nftables", "iptables"] as const)("containers with the host's netw
   test("without the rules each of them has the host's role, so the tests above can fail", { timeout: LIMIT_MS }, async () => {
     expect(await imdsgate(host, "rules", "remove")).toMatchObject({ code: 0 });
     for (const { container } of SEEN) expect(await roleSeenBy(host, container)).toMatchObject({ status: OK, role: SIM_INSTANCE_ROLE.name });
+    const inBuild = (await answersInBuild(host)).map(({ role }) => role);
+    expect(inBuild).toEqual(Array.from({ length: ASKS }, () => SIM_INSTANCE_ROLE.name));
   });
 });
+
+async function answersInBuild(host: DockerHost): Promise<readonly LoggedAnswer[]> {
+  const { answers } = await askInBuild((line) => host.run("bash", ["-c", line]), "imdsgate-test", "the classic builder");
+  return answers;
+}

@@ -53,6 +53,12 @@ const ALLOWED_REFUSALS: readonly AllowedRefusal[] = [
     excuses: ["connecting", "disconnecting"],
     because: "the container's own kernel has no route at that moment, or the answer finds no way back",
   },
+  {
+    outcomes: ["errno 101", "timeout"],
+    excuses: ["dockerd-down"],
+    because:
+      "a dockerd that dies in the moment in which it starts a container forgets it and takes its network away, and the process goes on",
+  },
 ];
 
 /** The excuse that the table takes for `outcome`; undefined when it takes none of `excuses`. */
