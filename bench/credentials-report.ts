@@ -1,5 +1,6 @@
 import { CROWD, type CredentialsCost, type FirstCredentials, STS_MS } from "./credentials.ts";
 import { type Goal, goalTable } from "./goals.ts";
+import { median } from "./median.ts";
 import { table } from "./table.ts";
 
 /** As many leases as the goals are for. */
@@ -93,8 +94,4 @@ function leasesTable(cost: CredentialsCost["leases"]): string {
       ["s that the hour took", (wallMs / 1_000).toFixed(0)],
     ],
   );
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? 0;
 }

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import type { Member } from "./crowd.ts";
 import type { KeptHost } from "./kept-host.ts";
 import type { Load, Outcome } from "./load-client.ts";
+import { median } from "./median.ts";
 import { type Program, startProgram } from "./program.ts";
 import { enteringNetwork, runTool } from "./run-tool.ts";
 import { stated } from "./stated-answers.ts";
@@ -41,12 +42,16 @@ const SETTLE_MS = 2_000;
 
 const script = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
-/** What is in while each part of a round is measured. */
-const PARTS = { rules: "rules", nothing: "nothing", again: "nothing", guarded: "rules and guard" } as const;
+/** The parts of a round, and what is in while each is measured. */
+const PARTS = [
+  ["rules", "rules"],
+  ["nothing", "nothing"],
+  ["again", "nothing"],
+  ["guarded", "rules and guard"],
+] as const;
 
-type Part = keyof typeof PARTS;
+type Part = (typeof PARTS)[number][0];
 type Round = ReadonlyMap<Part, Outcome>;
-const ORDER: readonly Part[] = ["rules", "nothing", "again", "guarded"];
 
 /** One container asks another one, on another bridge, by a new connection each time: with the rules, with the guard too, and without both. */
 export async function measureForeign(host: KeptHost, crowd: readonly Member[], plan: ForeignPlan): Promise<ForeignTraffic> {
@@ -59,7 +64,7 @@ export async function measureForeign(host: KeptHost, crowd: readonly Member[], p
   const load = () => loadOnce(client, { host: to.address, port: server.port, from: [from.address], count: plan.requests });
   // Both programs are compiled by then.
   for (let warmUp = 0; warmUp < WARM_UPS; warmUp += 1) await load();
-  const under = async (what: (typeof PARTS)[Part]) => {
+  const under = async (what: (typeof PARTS)[number][1]) => {
     await host.end();
     if (what !== "nothing") await host.begin(what);
     if (what === "rules and guard") await host.hold(crowd);
@@ -70,7 +75,7 @@ export async function measureForeign(host: KeptHost, crowd: readonly Member[], p
   for (let round = 0; round < plan.rounds; round += 1) {
     const outcomes = new Map<Part, Outcome>();
     // What was in before may be felt for a while.
-    for (const part of round % 2 === 0 ? ORDER : ORDER.toReversed()) outcomes.set(part, await under(PARTS[part]));
+    for (const [part, what] of round % 2 === 0 ? PARTS : PARTS.toReversed()) outcomes.set(part, await under(what));
     rounds.push(outcomes);
   }
   return costOf(rounds, plan);
@@ -88,12 +93,6 @@ function costOf(rounds: readonly Round[], plan: ForeignPlan): ForeignTraffic {
     againRatio: ratio("again"),
     failures: outcomes.reduce((sum, { failures }) => sum + failures, 0),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  const at = (index: number) => sorted[index] ?? Number.NaN;
-  return (at(Math.floor((values.length - 1) / 2)) + at(Math.floor(values.length / 2))) / 2;
 }
 
 function loadOnce(client: Program, load: Pick<Load, "host" | "port" | "from" | "count">): Promise<Outcome> {

@@ -9,7 +9,6 @@ export const BUILDERS = ["BuildKit", "the classic builder"] as const;
 export const ASKS = 6;
 
 const SCRIPT = readFileSync(join(import.meta.dirname, "role-asker.sh")).toString("base64");
-const FOLDER = "/tmp/imdsgate-build";
 
 /**
  * Has a builder build an image on the host's network, from one that has bash; its one step asks for its role from its first moment on. `sh` runs a line of shell
@@ -21,10 +20,10 @@ export async function askInBuild(
   builder: (typeof BUILDERS)[number],
 ): Promise<{ readonly answers: readonly LoggedAnswer[]; readonly printed: string }> {
   const dockerfile = `FROM ${image}\nCOPY role-asker.sh /\nRUN ["bash", "-c", "ASKS=${ASKS} . /role-asker.sh; true"]\n`;
-  await sh(
-    `mkdir -p ${FOLDER} && echo ${SCRIPT} | base64 -d >${FOLDER}/role-asker.sh && printf '%s' '${dockerfile}' >${FOLDER}/Dockerfile`,
-  );
-  const choice = `DOCKER_BUILDKIT=${builder === "BuildKit" ? 1 : 0} BUILDKIT_PROGRESS=plain`;
-  const printed = await sh(`${choice} docker build --no-cache --network host ${FOLDER} 2>&1`);
+  // A Docker host may share its /tmp with others.
+  const place = `folder=$(mktemp -d) && trap 'rm -r "$folder"' EXIT && cd "$folder"`;
+  const files = `echo ${SCRIPT} | base64 -d >role-asker.sh && printf '%s' '${dockerfile}' >Dockerfile`;
+  const build = `DOCKER_BUILDKIT=${builder === "BuildKit" ? 1 : 0} BUILDKIT_PROGRESS=plain docker build --no-cache --network host . 2>&1`;
+  const printed = await sh(`(${place} && ${files} && ${build})`);
   return { answers: loggedAnswers(printed), printed };
 }
